@@ -1,0 +1,44 @@
+"""Every error lintmodel raises on purpose. Each carries one sentence: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class LintmodelError(Exception):
+    """Base of all errors below. ``str(error)`` is the sentence shown to the user."""
+
+
+class UnreadableModel(LintmodelError):
+    """The file is not a model lintmodel can read.
+
+    ``path`` is the file as given, ``reason`` what is wrong and what to give instead, ``offset`` the byte where
+    reading stopped, where that is known.
+    """
+
+    def __init__(self, path: str, reason: str, offset: int | None = None) -> None:
+        self.path, self.reason, self.offset = path, reason, offset
+        where = f" (at byte {offset})" if offset is not None else ""
+        super().__init__(f"{path}: {reason}{where}")
+
+
+class UnknownTarget(LintmodelError):
+    """No capability sheet has this name; the sentence offers the nearest one."""
+
+
+class UnknownRule(LintmodelError):
+    """No rule has this code, prefix or name; the sentence offers the nearest one."""
+
+
+class InvalidTarget(LintmodelError):
+    """A capability sheet breaks the schema; the sentence names file, line and key."""
+
+
+class UsageError(LintmodelError):
+    """Options that do not fit together or name something that is not there."""
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """``; did you mean 'k210'?`` for the nearest known word, or an empty string."""
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""

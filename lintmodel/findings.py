@@ -1,0 +1,65 @@
+"""A finding: one rule, one place, one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+
+class Level(IntEnum):
+    """How bad: the toolchain rejects or computes wrongly; falls back or costs much; advice."""
+
+    NOTE = 1
+    WARNING = 2
+    ERROR = 3
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in the user's own text, or in the model file."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A change that mends the finding. ``safety``: ``safe`` keeps the function, ``unsafe`` does not, ``display`` is
+    advice that nobody applies automatically."""
+
+    id: str
+    safety: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    rule: str
+    name: str
+    level: Level
+    message: str
+    node: str | None = None
+    location: Location | None = None
+    vendor_message: str | None = None
+    fix: Fix | None = None
+    fingerprint: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a rule yields: the message, and what only this occurrence knows. The engine adds rule, place and
+    fingerprint. ``node`` overrides the node the rule was called for; ``level`` overrides the rule's level."""
+
+    message: str
+    vendor_message: str | None = None
+    node: str | None = None
+    fix: Fix | None = None
+    level: Level | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,435 @@
+"""Typed views of nodes: the same words for the same things, whatever the layout the file uses.
+
+``view(graph, node)`` gives the view of the node's operator, or None for operators that have none. A view's ``fixed``
+is False while a size it needs is symbolic; its numbers may only be read when it is True.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, TypeVar
+
+from .graph import Graph, Node, Tensor
+
+Pads = tuple[int, int, int, int]
+"""top, left, bottom, right, in pixels (ONNX's order)."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A node together with the graph it stands in."""
+
+    graph: Graph
+    node: Node
+
+    ops: ClassVar[frozenset[str]] = frozenset()
+
+    @cached_property
+    def x(self) -> Tensor:
+        """The data input (the first one)."""
+        return self.graph.tensor(self.node.inputs[0] if self.node.inputs else "")
+
+    @cached_property
+    def y(self) -> Tensor:
+        """The first output."""
+        return self.graph.tensor(self.node.outputs[0] if self.node.outputs else "")
+
+    @property
+    def fixed(self) -> bool:
+        return self.x.known and self.y.known
+
+    def input(self, index: int) -> Tensor | None:
+        """The tensor of an input, None where it is left out."""
+        names = self.node.inputs
+        return self.graph.tensor(names[index]) if index < len(names) and names[index] else None
+
+    def ints(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        value = self.node.attributes.get(name)
+        return default if value is None else tuple(int(v) for v in value)
+
+    def integer(self, name: str, default: int) -> int:
+        value = self.node.attributes.get(name)
+        return default if value is None else int(value)
+
+
+class Operator(View):
+    """Any node: what a rule asks for that looks at every operator alike."""
+
+
+@dataclass(frozen=True)
+class Spatial(View):
+    """A view whose data input and output are feature maps: N, channels, and spatial sizes."""
+
+    def _axis(self, tensor: Tensor, axis: int) -> int:
+        """Size of a logical N,C,H,W axis in the tensor's own layout; 1 where the tensor has no such axis."""
+        sizes = tensor.sizes
+        if self.node.layout == "NHWC" and len(sizes) >= 3:
+            axis = {0: 0, 1: len(sizes) - 1}.get(axis, axis - 1)
+        return sizes[axis] if axis < len(sizes) else 1
+
+    @property
+    def batch(self) -> int:
+        return self._axis(self.x, 0)
+
+    @property
+    def in_channels(self) -> int:
+        return self._axis(self.x, 1)
+
+    @property
+    def out_channels(self) -> int:
+        return self._axis(self.y, 1)
+
+    @property
+    def height(self) -> int:
+        return self._axis(self.x, 2)
+
+    @property
+    def width(self) -> int:
+        return self._axis(self.x, 3)
+
+    @property
+    def out_height(self) -> int:
+        return self._axis(self.y, 2)
+
+    @property
+    def out_width(self) -> int:
+        return self._axis(self.y, 3)
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial dimensions: 1 for a 1-D convolution, 2 for images."""
+        return len(self.x.sizes) - 2
+
+
+@dataclass(frozen=True)
+class Windowed(Spatial):
+    """A view with a sliding window: convolutions and pools. 1-D windows read as height x 1."""
+
+    def _two(self, values: tuple[int, ...]) -> tuple[int, int]:
+        return (values[0], values[1]) if len(values) > 1 else (values[0], 1)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """height, width"""
+        raise NotImplementedError
+
+    @property
+    def stride(self) -> tuple[int, int]:
+        return self._two(self.ints("strides", (1, 1)))
+
+    @property
+    def dilation(self) -> tuple[int, int]:
+        return self._two(self.ints("dilations", (1, 1)))
+
+    @property
+    def pads(self) -> Pads:
+        """Padding in pixels, ``auto_pad`` worked out."""
+        auto = str(self.node.attributes.get("auto_pad", "NOTSET"))
+        if auto.startswith("SAME"):
+            both = [self._same(axis, upper=auto == "SAME_UPPER") for axis in (0, 1)]
+            return both[0][0], both[1][0], both[0][1], both[1][1]
+        if auto == "VALID":
+            return 0, 0, 0, 0
+        pads = self.ints("pads", (0, 0, 0, 0))
+        return (pads[0], 0, pads[1], 0) if len(pads) == 2 else (pads[0], pads[1], pads[-2], pads[-1])
+
+    def _same(self, axis: int, *, upper: bool) -> tuple[int, int]:
+        size = (self.height, self.width)[axis]
+        stride, reach = self.stride[axis], (self.kernel[axis] - 1) * self.dilation[axis] + 1
+        total = max(0, (-(-size // stride) - 1) * stride + reach - size)
+        low, high = total // 2, total - total // 2
+        return (low, high) if upper else (high, low)
+
+
+@dataclass(frozen=True)
+class Conv(Windowed):
+    """Convolution, grouped and depthwise ones included. Weights are input 1, the bias is input 2."""
+
+    ops: ClassVar[frozenset[str]] = frozenset({"Conv"})
+
+    @property
+    def fixed(self) -> bool:
+        return self.x.known and self.y.known and self.weight.known and len(self.x.sizes) >= 3
+
+    @cached_property
+    def weight(self) -> Tensor:
+        return self.graph.tensor(self.node.inputs[1] if len(self.node.inputs) > 1 else "")
+
+    @property
+    def bias(self) -> Tensor | None:
+        return self.input(2)
+
+    @property
+    def groups(self) -> int:
+        return self.integer("group", 1)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        sizes = self.weight.sizes
+        return self._two(sizes[1:-1] if self.node.layout == "NHWC" else sizes[2:])
+
+    @property
+    def depthwise(self) -> bool:
+        """One group for every input channel (and more than one of them)."""
+        return self.groups > 1 and self.groups == self.in_channels
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one batch."""
+        kernel_height, kernel_width = self.kernel
+        return self.y.elements * self.in_channels // self.groups * kernel_height * kernel_width
+
+
+@dataclass(frozen=True)
+class ConvTranspose(Conv):
+    """Transposed convolution. ``output_padding`` is height, width."""
+
+    ops: ClassVar[frozenset[str]] = frozenset({"ConvTranspose"})
+
+    @property
+    def output_padding(self) -> tuple[int, int]:
+        return self._two(self.ints("output_padding", (0, 0)))
+
+    @property
+    def macs(self) -> int:
+        kernel_height, kernel_width = self.kernel
+        return self.x.elements * self.out_channels // self.groups * kernel_height * kernel_width
+
+
+@dataclass(frozen=True)
+class Pool(Windowed):
+    """Maximum and average pooling; a global pool's window is the whole feature map."""
+
+    ops: ClassVar[frozenset[str]] = frozenset({"MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"})
+
+    @property
+    def kind(self) -> str:
+        """``max`` or ``average``"""
+        return "max" if "Max" in self.node.op else "average"
+
+    @property
+    def is_global(self) -> bool:
+        return self.node.op.startswith("Global")
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        if self.is_global:
+            return self.height, self.width
+        return self._two(self.ints("kernel_shape", (1, 1)))
+
+
+@dataclass(frozen=True)
+class Gemm(View):
+    """Dense layer or matrix product. For a dense layer input 1 is the weight matrix."""
+
+    ops: ClassVar[frozenset[str]] = frozenset({"Gemm", "MatMul"})
+
+    @cached_property
+    def b(self) -> Tensor:
+        return self.graph.tensor(self.node.inputs[1] if len(self.node.inputs) > 1 else "")
+
+    @property
+    def fixed(self) -> bool:
+        return self.x.known and self.y.known and self.b.known
+
+    @property
+    def in_features(self) -> int:
+        """Length of the dot products."""
+        return self.b.sizes[-1] if self.integer("transB", 0) else (*self.b.sizes, 1)[-2 if len(self.b.sizes) > 1 else 0]
+
+    @property
+    def out_features(self) -> int:
+        if self.integer("transB", 0):
+            return self.b.sizes[0]
+        return self.b.sizes[-1] if len(self.b.sizes) > 1 else 1
+
+    @property
+    def weighted(self) -> bool:
+        """The matrix is fixed in the file."""
+        return self.b.constant is not None
+
+    @property
+    def macs(self) -> int:
+        return self.y.elements * self.in_features
+
+
+@dataclass(frozen=True)
+class Resize(Spatial):
+    """Upsampling or downsampling. ``mode`` is nearest, linear or cubic."""
+
+    ops: ClassVar[frozenset[str]] = frozenset({"Resize", "Upsample"})
+
+    @property
+    def mode(self) -> str:
+        return str(self.node.attributes.get("mode", "nearest"))
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """height, width"""
+        return self.out_height / self.height, self.out_width / self.width
+
+
+@dataclass(frozen=True)
+class Concat(View):
+    ops: ClassVar[frozenset[str]] = frozenset({"Concat"})
+
+    @property
+    def fixed(self) -> bool:
+        return self.y.known and all(self.graph.tensor(n).known for n in self.node.inputs if n)
+
+    @property
+    def axis(self) -> int:
+        """In the tensor's own layout, counted from 0."""
+        return self.integer("axis", 1) % len(self.y.sizes)
+
+
+@dataclass(frozen=True)
+class Slice(View):
+    """Part of a tensor, as begin, end and step of every axis; None while a parameter is not a constant."""
+
+    ops: ClassVar[frozenset[str]] = frozenset({"Slice"})
+
+    @cached_property
+    def bounds(self) -> tuple[tuple[int, int, int], ...] | None:
+        if not self.x.known:
+            return None
+        names = (*self.node.inputs, "", "", "", "")
+        attributes, integers = self.node.attributes, self.graph.integers
+        starts = attributes["starts"] if "starts" in attributes else integers(names[1])
+        ends = attributes["ends"] if "ends" in attributes else integers(names[2])
+        if starts is None or ends is None:
+            return None
+        axes = attributes.get("axes") if "starts" in attributes else integers(names[3]) if names[3] else None
+        steps = attributes.get("steps") if "starts" in attributes else integers(names[4]) if names[4] else None
+        if (names[3] and axes is None or names[4] and steps is None) and "starts" not in attributes:
+            return None
+        sizes = self.x.sizes
+        bounds = [(0, size, 1) for size in sizes]
+        for k, axis in enumerate(axes if axes is not None else range(len(starts))):
+            size, step = sizes[axis], int(steps[k]) if steps is not None else 1
+            begin, end, _ = slice(int(starts[k]), int(ends[k]), step).indices(size)
+            bounds[axis % len(sizes)] = (begin, end, step)
+        return tuple(bounds)
+
+
+@dataclass(frozen=True)
+class Pad(View):
+    """Constant, edge or reflected border; ``amounts`` are (before, after) of every axis, None when not constant."""
+
+    ops: ClassVar[frozenset[str]] = frozenset({"Pad"})
+
+    @property
+    def mode(self) -> str:
+        return str(self.node.attributes.get("mode", "constant"))
+
+    @cached_property
+    def amounts(self) -> tuple[tuple[int, int], ...] | None:
+        pads = self.node.attributes.get("pads")
+        if pads is None and len(self.node.inputs) > 1:
+            pads = self.graph.integers(self.node.inputs[1])
+        if pads is None or not self.x.known:
+            return None
+        rank = len(self.x.sizes)
+        axes = self.graph.integers(self.node.inputs[3]) if len(self.node.inputs) > 3 and self.node.inputs[3] else None
+        amounts = [(0, 0)] * rank
+        for k, axis in enumerate(axes if axes is not None else range(len(pads) // 2)):
+            amounts[axis] = (int(pads[k]), int(pads[k + len(pads) // 2]))
+        return tuple(amounts)
+
+
+@dataclass(frozen=True)
+class Elementwise(View):
+    """An operation of two tensors, value by value."""
+
+    ops: ClassVar[frozenset[str]] = frozenset({"Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum"})
+
+    @property
+    def with_constant(self) -> bool:
+        return any(self.graph.is_constant(n) for n in self.node.inputs if n)
+
+    @property
+    def same_shape(self) -> bool:
+        return len({self.graph.tensor(n).shape for n in self.node.inputs if n}) == 1
+
+
+@dataclass(frozen=True)
+class Activation(View):
+    """A function of one tensor, value by value."""
+
+    ops: ClassVar[frozenset[str]] = frozenset(
+        {"Relu", "LeakyRelu", "PRelu", "Sigmoid", "Tanh", "Clip", "HardSigmoid", "HardSwish", "Elu", "Selu", "Celu"}
+        | {"Softplus", "Softsign", "Gelu", "Mish", "SiLU", "ThresholdedRelu", "Exp", "Log", "Sqrt", "Abs", "Neg", "Erf"}
+    )
+
+
+@dataclass(frozen=True)
+class Reduce(View):
+    """Mean, maximum, ... over axes."""
+
+    ops: ClassVar[frozenset[str]] = frozenset(
+        {"ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceProd"}
+    )
+
+    @property
+    def axes(self) -> tuple[int, ...] | None:
+        """Counted from 0; None when they are not constant."""
+        rank = len(self.x.shape or ())
+        axes = self.node.attributes.get("axes")
+        if axes is None and len(self.node.inputs) > 1 and self.node.inputs[1]:
+            axes = self.graph.integers(self.node.inputs[1])
+            if axes is None:
+                return None
+        return tuple(range(rank)) if axes is None else tuple(int(a) % max(rank, 1) for a in axes)
+
+
+@dataclass(frozen=True)
+class Transpose(View):
+    ops: ClassVar[frozenset[str]] = frozenset({"Transpose"})
+
+    @property
+    def permutation(self) -> tuple[int, ...]:
+        perm = self.node.attributes.get("perm")
+        return tuple(int(p) for p in perm) if perm is not None else tuple(reversed(range(len(self.x.shape or ()))))
+
+
+@dataclass(frozen=True)
+class BatchNormalization(Spatial):
+    ops: ClassVar[frozenset[str]] = frozenset({"BatchNormalization"})
+
+
+_VIEWS: tuple[type[View], ...] = (
+    Conv,
+    ConvTranspose,
+    Pool,
+    Gemm,
+    Resize,
+    Concat,
+    Slice,
+    Pad,
+    Elementwise,
+    Activation,
+    Reduce,
+    Transpose,
+    BatchNormalization,
+)
+_BY_OP: dict[str, type[View]] = {op: kind for kind in _VIEWS for op in kind.ops}
+
+V = TypeVar("V", bound=View)
+
+
+def view(graph: Graph, node: Node) -> View | None:
+    """The typed view of a node, None for operators that have none."""
+    kind = _BY_OP.get(node.op)
+    return kind(graph, node) if kind else None
+
+
+def view_as(kind: type[V], graph: Graph, node: Node) -> V | None:
+    """The node as ``kind`` when its operator is one of that kind's, else None."""
+    return kind(graph, node) if not kind.ops or node.op in kind.ops else None
+
+
+def macs(graph: Graph, node: Node) -> int:
+    """Multiply-accumulates of a node for the whole batch; 0 for operators that have none or are not fixed yet."""
+    found = view(graph, node)
+    return found.macs if isinstance(found, Conv | Gemm) and found.fixed else 0

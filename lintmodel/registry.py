@@ -1,0 +1,189 @@
+"""Rules and packs: how they are written, and how they are found.
+
+A rule is one function with one docstring. It is called once per node of the operators it names (``on=Conv``), or
+once per model (``on=Model``), and yields :class:`~lintmodel.findings.Found`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, Protocol
+
+from .errors import LintmodelError, UnknownRule, did_you_mean
+from .findings import Found, Level
+from .ir import Graph, GraphBuilder, View
+from .planning.plan import Plan
+from .target import Target
+
+Confidence = Literal["measured", "source", "documented", "unverified"]
+Status = Literal["preview", "stable", "deprecated"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a rule with ``on=Model`` is called with: the whole graph."""
+
+    graph: Graph
+
+
+Example = Callable[[GraphBuilder], GraphBuilder]
+
+
+@dataclass(eq=False)
+class Rule:
+    """One rule. Calling it runs the function it was made from."""
+
+    code: str
+    name: str
+    level: Level
+    on: type[View] | type[Model]
+    confidence: Confidence
+    status: Status
+    since: str
+    function: Callable[[Any, Plan, Target], Iterator[Found]]
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    bad_examples: list[Example] = field(default_factory=list)
+    good_examples: list[Example] = field(default_factory=list)
+
+    def __call__(self, subject: Any, plan: Plan, target: Target) -> Iterator[Found]:
+        return self.function(subject, plan, target)
+
+    def bad(self, example: Example) -> Example:
+        """A model this rule must find something in; one line of the graph builder."""
+        self.bad_examples.append(example)
+        return example
+
+    def good(self, example: Example) -> Example:
+        """A model just inside the limit, in which this rule must find nothing."""
+        self.good_examples.append(example)
+        return example
+
+    @property
+    def pack(self) -> str:
+        """The prefix of the code: ``KPU``."""
+        return self.code.rstrip("0123456789")
+
+    def text(self, target: Target | None = None) -> str:
+        """The docstring, with the limits it names (``{max_channels}``) filled in from a target's sheet."""
+        import inspect
+
+        text = inspect.getdoc(self.function) or ""
+        return text.format_map(_Limits(target)) if target is not None else text
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+
+class _Limits(dict[str, Any]):
+    def __init__(self, target: Target) -> None:
+        super().__init__({k: _spoken(v) for k, v in target.limits.items()})
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def _spoken(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def rule(
+    code: str,
+    name: str,
+    level: Level,
+    *,
+    on: type[View] | type[Model],
+    confidence: Confidence = "source",
+    status: Status = "stable",
+    since: str = "0.1.0",
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    options: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[[Any, Plan, Target], Iterator[Found]]], Rule]:
+    """Makes a rule of a function ``(view, plan, target) -> Iterator[Found]``.
+
+    ``confidence`` says how the rule is known: recorded from the toolchain, read in its source, documented, or none
+    of these. ``layout`` and ``options`` (of the target) are those its examples are built and checked with.
+    """
+
+    def make(function: Callable[[Any, Plan, Target], Iterator[Found]]) -> Rule:
+        return Rule(code, name, level, on, confidence, status, since, function, layout, options or {})
+
+    return make
+
+
+class Pack(Protocol):
+    """What a module under the entry-point group ``lintmodel.rules`` provides."""
+
+    PREFIX: str
+    """Of its rules' codes: ``KPU``. Also names the family in targets' sheets, in lower case, unless FAMILY does."""
+    RULES: Sequence[Rule]
+
+
+class FamilyPack(Pack, Protocol):
+    """A pack that knows a family of chips: it can plan. Packs without ``plan`` apply to every target."""
+
+    FAMILY: str
+
+    def plan(self, graph: Graph, target: Target) -> Plan: ...
+
+
+@cache
+def packs() -> Mapping[str, Any]:
+    """Every installed pack by entry-point name. Raises LintmodelError naming a pack that does not load."""
+    from importlib.metadata import entry_points
+
+    found = {}
+    for point in sorted(entry_points(group="lintmodel.rules"), key=lambda p: p.name):
+        try:
+            found[point.name] = point.load()
+        except Exception as error:
+            raise LintmodelError(f"rule pack '{point.name}' ({point.value}) does not load: {error}") from error
+    return found
+
+
+def pack_for(family: str) -> FamilyPack:
+    """The pack that plans for a family. Raises LintmodelError when none is installed."""
+    for pack in packs().values():
+        if getattr(pack, "FAMILY", None) == family:
+            found: FamilyPack = pack
+            return found
+    raise LintmodelError(f"no installed rule pack plans for the family '{family}'")
+
+
+def rules_for(family: str) -> list[Rule]:
+    """The rules that apply to a target of this family: its own pack's and those of packs for any target."""
+    chosen = [p for p in packs().values() if getattr(p, "FAMILY", family) == family]
+    return sorted((r for p in chosen for r in p.RULES), key=lambda r: r.code)
+
+
+def all_rules() -> list[Rule]:
+    return sorted((r for p in packs().values() for r in p.RULES), key=lambda r: r.code)
+
+
+def find_rule(word: str) -> Rule:
+    """The rule of a code or name. Raises UnknownRule with the nearest one."""
+    rules = all_rules()
+    for found in rules:
+        if word.upper() == found.code or word == found.name:
+            return found
+    raise UnknownRule(f"no rule '{word}'" + did_you_mean(word, [x for r in rules for x in (r.code, r.name)]))
+
+
+def selector(words: Sequence[str]) -> Callable[[Rule], bool]:
+    """A test for ``--select`` and ``--ignore``: codes, code prefixes, names, or ALL. Raises UnknownRule."""
+    rules = all_rules()
+    for word in words:
+        if not any(_selects(word, r) for r in rules):
+            known = [x for r in rules for x in (r.code, r.name, r.pack)]
+            raise UnknownRule(f"no rule has the code, prefix or name '{word}'" + did_you_mean(word, known))
+    return lambda r: any(_selects(word, r) for word in words)
+
+
+def _selects(word: str, candidate: Rule) -> bool:
+    return word == "ALL" or word == candidate.name or bool(word) and candidate.code.startswith(word.upper())

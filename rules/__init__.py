@@ -1,0 +1,1 @@
+"""Rule packs: what each family of chips and its toolchain does to a network."""

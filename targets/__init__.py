@@ -1,0 +1,1 @@
+"""Capability sheets, one YAML file a chip; lintmodel.target loads them."""
