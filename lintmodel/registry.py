@@ -108,7 +108,8 @@ def rule(
     """Makes a rule of a function ``(view, plan, target) -> Iterator[Found]``.
 
     ``confidence`` says how the rule is known: recorded from the toolchain, read in its source, documented, or none
-    of these. ``layout`` and ``options`` (of the target) are those its examples are built and checked with.
+    of these. ``layout`` is that of its examples; ``options`` (of the target) are those under which the bad ones
+    are bad.
     """
 
     def make(function: Callable[[Any, Plan, Target], Iterator[Found]]) -> Rule:

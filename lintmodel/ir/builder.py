@@ -10,11 +10,18 @@ looks as one read from TFLite does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from .graph import Constant, Dim, Graph, Layout, Node, Shape, Source, Tensor
+from .graph import Constant, Dim, Graph, Layout, Node, Problem, Quantization, Shape, Source, Tensor
 
 Size = int | tuple[int, int]
+
+TFLITE_NAMES = {"Conv": "CONV_2D", "ConvTranspose": "TRANSPOSE_CONV", "MaxPool": "MAX_POOL_2D"}
+TFLITE_NAMES |= {"AveragePool": "AVERAGE_POOL_2D", "Gemm": "FULLY_CONNECTED", "Sigmoid": "LOGISTIC", "Clip": "RELU6"}
+TFLITE_NAMES |= {"Concat": "CONCATENATION", "LeakyRelu": "LEAKY_RELU", "HardSwish": "HARD_SWISH", "Min": "MINIMUM"}
+TFLITE_NAMES |= {"Max": "MAXIMUM", "Flatten": "RESHAPE", "ReduceMean": "MEAN", "Unstack": "UNPACK"}
+"""TFLite's names of operators that ``layout="NHWC"`` builds; others are ONNX's in capitals."""
 
 
 def _pair(value: Size) -> tuple[int, int]:
@@ -41,6 +48,8 @@ class GraphBuilder:
         self._tensors: dict[str, Tensor] = {}
         self._inputs: list[str] = []
         self._outputs: list[str] = []
+        self._stated = True
+        self._problems: list[Problem] = []
 
     # ---- tensors
 
@@ -70,6 +79,16 @@ class GraphBuilder:
         self._outputs.append(self.current)
         return self
 
+    def with_opset(self, opset: int) -> GraphBuilder:
+        """The version of ONNX's operator set the graph says it follows."""
+        self.opset = opset
+        return self
+
+    def problem(self, kind: str, message: str) -> GraphBuilder:
+        """Something a front end noticed while reading, at the operator added last."""
+        self._problems.append(Problem(kind, message, self._nodes[-1].name if self._nodes else None))
+        return self
+
     def at(self, tensor: str) -> GraphBuilder:
         """Go on behind another tensor."""
         self.current = tensor
@@ -81,7 +100,15 @@ class GraphBuilder:
 
     # ---- operators
 
-    def op(self, op: str, *others: str, shape: Shape | None = None, dtype: str = "", **attributes: Any) -> GraphBuilder:
+    def op(
+        self,
+        op: str,
+        *others: str,
+        shape: Shape | None = None,
+        dtype: str = "",
+        domain: str = "",
+        **attributes: Any,
+    ) -> GraphBuilder:
         """Any operator: reads the current tensor and ``others``; the output has the current shape unless given."""
         if not self.current:
             self.input(1, 8, 32, 32) if self.layout == "NCHW" else self.input(1, 32, 32, 8)
@@ -96,7 +123,8 @@ class GraphBuilder:
                 inputs,
                 (self.current,),
                 attributes,
-                Source(native_op=op, index=len(self._nodes)),
+                Source(native_op=self._native(op, attributes), index=len(self._nodes)),
+                domain=domain,
                 layout=self.layout,
             )
         )
@@ -135,15 +163,11 @@ class GraphBuilder:
         else:
             weight = self.zeros(out_channels, kh, kw, in_channels)
         others = (weight, self.zeros(out_channels)) if bias else (weight,)
-        return self.op(
-            "Conv",
-            *others,
-            shape=self._shape(self._nchw()[0], out_channels, *out),
-            strides=(sh, sw),
-            pads=(top, left, bottom, right),
-            dilations=(dh, dw),
-            group=groups,
-        )
+        attributes: dict[str, Any] = {"strides": (sh, sw), "pads": (top, left, bottom, right)}
+        attributes |= {"dilations": (dh, dw), "group": groups}
+        if self.layout == "NHWC" and groups > 1:
+            attributes["depth_multiplier"] = out_channels // in_channels
+        return self.op("Conv", *others, shape=self._shape(self._nchw()[0], out_channels, *out), **attributes)
 
     def depthwise(self, channels: int, **options: Any) -> GraphBuilder:
         """Depthwise convolution: one group for every channel."""
@@ -160,14 +184,17 @@ class GraphBuilder:
         output_padding: int = 0,
         size: Size = 16,
     ) -> GraphBuilder:
-        """Transposed convolution with square window."""
+        """Transposed convolution with square window. With ``layout="NHWC"`` any ``pad`` means padding "same"."""
         if not self.current:
             self._feature_map(in_channels, *_pair(size))
         batch, _, height, width = self._nchw()
         out = [stride * (n - 1) + output_padding + kernel - 2 * pad for n in (height, width)]
         weight = (in_channels, out_channels, kernel, kernel)
+        same = {}
         if self.layout == "NHWC":
             weight = (out_channels, kernel, kernel, in_channels)
+            same = {"auto_pad": "SAME_UPPER" if pad else "VALID"}
+            out = [stride * n for n in (height, width)] if pad else out
         return self.op(
             "ConvTranspose",
             self.zeros(*weight),
@@ -176,6 +203,7 @@ class GraphBuilder:
             strides=(stride, stride),
             pads=(pad,) * 4,
             output_padding=(output_padding,) * 2,
+            **same,
         )
 
     def max_pool(self, kernel: int, stride: int | None = None, pads: Sequence[int] = (0, 0, 0, 0)) -> GraphBuilder:
@@ -248,18 +276,55 @@ class GraphBuilder:
     def graph(self, name: str = "example") -> Graph:
         """The graph; its output is the current tensor and those marked with :meth:`output`."""
         outputs = tuple(dict.fromkeys([*self._outputs, self.current]))
+        made = {out for node in self._nodes for out in node.outputs if out not in outputs}
+        tensors = dict(self._tensors)
+        if not self._stated:
+            tensors |= {name: replace(tensors[name], declared=False, listed=False) for name in made}
         return Graph(
             name=name,
             format="onnx" if self.layout == "NCHW" else "tflite",
             inputs=tuple(self._inputs),
             outputs=outputs,
             nodes=tuple(self._nodes),
-            tensors=dict(self._tensors),
+            tensors=tensors,
             opsets={"": self.opset} if self.layout == "NCHW" else {},
             path=f"{name}.onnx" if self.layout == "NCHW" else f"{name}.tflite",
+            problems=tuple(self._problems),
         )
 
+    # ---- what real files have
+
+    def quantized(self, dtype: str = "int8", *, has_range: bool = False, per_channel: bool = False) -> GraphBuilder:
+        """All floating-point tensors in ``dtype``, as a full-integer converter writes them. ``has_range``: with the
+        real minimum and maximum; ``per_channel``: weights have a scale for every output channel."""
+        for name, tensor in self._tensors.items():
+            if not tensor.dtype.startswith("float"):
+                continue
+            channels = int((tensor.shape or (1,))[0]) if per_channel and tensor.constant is not None else 1
+            quantization = Quantization((0.05,) * channels, (0,) * channels, 0 if channels > 1 else None, has_range)
+            self._tensors[name] = replace(tensor, dtype=dtype, quantization=quantization)
+        return self
+
+    def retyped(self, dtype: str) -> GraphBuilder:
+        """All floating-point tensors in another type, without quantisation parameters."""
+        for name, tensor in self._tensors.items():
+            if tensor.dtype.startswith("float"):
+                self._tensors[name] = replace(tensor, dtype=dtype)
+        return self
+
+    def without_value_info(self) -> GraphBuilder:
+        """The file does not state the shapes of what nodes write, but of the outputs."""
+        self._stated = False
+        return self
+
     # ---- helpers
+
+    def _native(self, op: str, attributes: dict[str, Any]) -> str:
+        if self.layout == "NCHW":
+            return op
+        if op == "Conv" and attributes.get("group", 1) > 1:
+            return "DEPTHWISE_CONV_2D"
+        return TFLITE_NAMES.get(op, op.upper())
 
     def _tensor(self, name: str, shape: Shape, dtype: str = "float32") -> str:
         self._tensors[name] = Tensor(name, tuple(shape), dtype)
@@ -268,12 +333,13 @@ class GraphBuilder:
     def _feature_map(self, channels: int, height: int, width: int) -> None:
         self.input(*self._shape(1, channels, height, width))
 
-    def _shape(self, batch: int, channels: int, height: int, width: int) -> tuple[int, ...]:
+    def _shape(self, batch: Dim, channels: int, height: int, width: int) -> Shape:
         return (batch, channels, height, width) if self.layout == "NCHW" else (batch, height, width, channels)
 
-    def _nchw(self) -> tuple[int, int, int, int]:
-        a, b, c, d = (int(n) for n in self.shape)
-        return (a, b, c, d) if self.layout == "NCHW" else (a, d, b, c)
+    def _nchw(self) -> tuple[Dim, int, int, int]:
+        batch, *rest = self.shape
+        a, b, c = (int(n) for n in rest)
+        return (batch, a, b, c) if self.layout == "NCHW" else (batch, c, a, b)
 
     def _pool(self, op: str, kernel: int, stride: int | None, pads: Sequence[int]) -> GraphBuilder:
         stride = stride or kernel

@@ -54,6 +54,8 @@ class Quantization:
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     axis: int | None = None
+    has_range: bool = False
+    """The file also states the real minimum and maximum (older TFLite files do)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Tensor:
     """Set for initialisers and the outputs of Constant nodes."""
     declared: bool = True
     """True when the file itself states the shape, False when lintmodel inferred it."""
+    listed: bool = True
+    """True when the file has an entry for the tensor, with a shape or without one."""
     quantization: Quantization | None = None
 
     @property
@@ -152,6 +156,8 @@ class Graph:
     problems: tuple[Problem, ...] = ()
     values: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
     """Values that constant folding found for tensors that are not constants in the file."""
+    free: frozenset[str] = frozenset()
+    """Tensors that a body of control flow takes from the graphs around it by name; they are in ``tensors`` too."""
 
     def __repr__(self) -> str:
         return f"<Graph {self.name!r}: {len(self.nodes)} nodes, {self.format}>"
@@ -177,6 +183,11 @@ class Graph:
     def _nodes_by_name(self) -> dict[str, Node]:
         return {node.name: node for node in self.nodes}
 
+    @cached_property
+    def captured(self) -> frozenset[str]:
+        """Tensors of this graph, or of one around it, that bodies of its control flow read by name."""
+        return frozenset().union(*(body.free for node in self.nodes for body in node.subgraphs.values()))
+
     def node(self, name: str) -> Node:
         return self._nodes_by_name[name]
 
@@ -188,7 +199,7 @@ class Graph:
 
     def tensor(self, name: str) -> Tensor:
         """The tensor of that name; one of unknown shape and type when the file says nothing about it."""
-        return self.tensors.get(name) or Tensor(name, None, "unknown", declared=False)
+        return self.tensors.get(name) or Tensor(name, None, "unknown", declared=False, listed=False)
 
     def is_constant(self, tensor: str) -> bool:
         """The file fixes this tensor's value: an initialiser, or the output of a Constant node."""

@@ -65,7 +65,7 @@ class Spatial(View):
         """Size of a logical N,C,H,W axis in the tensor's own layout; 1 where the tensor has no such axis."""
         sizes = tensor.sizes
         if self.node.layout == "NHWC" and len(sizes) >= 3:
-            axis = {0: 0, 1: len(sizes) - 1}.get(axis, axis - 1)
+            sizes = sizes[0], sizes[-1], *sizes[1:-1]
         return sizes[axis] if axis < len(sizes) else 1
 
     @property
@@ -150,7 +150,8 @@ class Conv(Windowed):
 
     @property
     def fixed(self) -> bool:
-        return self.x.known and self.y.known and self.weight.known and len(self.x.sizes) >= 3
+        known = self.x.known and self.y.known and self.weight.known
+        return known and min(len(self.x.sizes), len(self.weight.sizes)) >= 3
 
     @cached_property
     def weight(self) -> Tensor:
@@ -167,7 +168,9 @@ class Conv(Windowed):
     @property
     def kernel(self) -> tuple[int, int]:
         sizes = self.weight.sizes
-        return self._two(sizes[1:-1] if self.node.layout == "NHWC" else sizes[2:])
+        if self.node.layout == "NCHW":
+            return self._two(sizes[2:])
+        return self._two(sizes[1:-1] if len(sizes) < 5 else sizes[:3])  # TFLite: O,H,W,I, but D,H,W,I,O for CONV_3D
 
     @property
     def depthwise(self) -> bool:
@@ -190,6 +193,14 @@ class ConvTranspose(Conv):
     @property
     def output_padding(self) -> tuple[int, int]:
         return self._two(self.ints("output_padding", (0, 0)))
+
+    def _same(self, axis: int, *, upper: bool) -> tuple[int, int]:
+        """Here the padding crops the result, so it follows from the output's size."""
+        size, out = (self.height, self.width)[axis], (self.out_height, self.out_width)[axis]
+        reach = (self.kernel[axis] - 1) * self.dilation[axis] + 1
+        total = max(0, (size - 1) * self.stride[axis] + self.output_padding[axis] + reach - out)
+        low, high = total // 2, total - total // 2
+        return (low, high) if upper else (high, low)
 
     @property
     def macs(self) -> int:
@@ -231,17 +242,22 @@ class Gemm(View):
 
     @property
     def fixed(self) -> bool:
-        return self.x.known and self.y.known and self.b.known
+        return self.x.known and self.y.known and self.b.known and len(self.b.sizes) > 0
+
+    @property
+    def _transposed(self) -> bool:
+        """Input 1 is out x in: Gemm's transB, and adj_y of TFLite's matrix product."""
+        return len(self.b.sizes) > 1 and bool(self.integer("transB", 0) or self.integer("adj_y", 0))
 
     @property
     def in_features(self) -> int:
         """Length of the dot products."""
-        return self.b.sizes[-1] if self.integer("transB", 0) else (*self.b.sizes, 1)[-2 if len(self.b.sizes) > 1 else 0]
+        return self.b.sizes[-1] if self._transposed else self.b.sizes[-2 if len(self.b.sizes) > 1 else 0]
 
     @property
     def out_features(self) -> int:
-        if self.integer("transB", 0):
-            return self.b.sizes[0]
+        if self._transposed:
+            return self.b.sizes[-2]
         return self.b.sizes[-1] if len(self.b.sizes) > 1 else 1
 
     @property
@@ -276,7 +292,8 @@ class Concat(View):
 
     @property
     def fixed(self) -> bool:
-        return self.y.known and all(self.graph.tensor(n).known for n in self.node.inputs if n)
+        known = self.y.known and all(self.graph.tensor(n).known for n in self.node.inputs if n)
+        return known and len(self.y.sizes) > 0
 
     @property
     def axis(self) -> int:
@@ -296,13 +313,15 @@ class Slice(View):
             return None
         names = (*self.node.inputs, "", "", "", "")
         attributes, integers = self.node.attributes, self.graph.integers
+        if "starts" not in attributes and self.node.native_op in ("SLICE", "STRIDED_SLICE"):
+            return None  # TFLite's inputs are not ONNX's: the front end gives attributes where they are constant
         starts = attributes["starts"] if "starts" in attributes else integers(names[1])
         ends = attributes["ends"] if "ends" in attributes else integers(names[2])
         if starts is None or ends is None:
             return None
         axes = attributes.get("axes") if "starts" in attributes else integers(names[3]) if names[3] else None
         steps = attributes.get("steps") if "starts" in attributes else integers(names[4]) if names[4] else None
-        if (names[3] and axes is None or names[4] and steps is None) and "starts" not in attributes:
+        if ((names[3] and axes is None) or (names[4] and steps is None)) and "starts" not in attributes:
             return None
         sizes = self.x.sizes
         bounds = [(0, size, 1) for size in sizes]
@@ -328,10 +347,14 @@ class Pad(View):
         pads = self.node.attributes.get("pads")
         if pads is None and len(self.node.inputs) > 1:
             pads = self.graph.integers(self.node.inputs[1])
+            if pads is not None and self.node.native_op in ("PAD", "PADV2", "MIRROR_PAD"):
+                pads = (*pads[0::2], *pads[1::2])  # TFLite: before and after of each axis in turn
         if pads is None or not self.x.known:
             return None
         rank = len(self.x.sizes)
         axes = self.graph.integers(self.node.inputs[3]) if len(self.node.inputs) > 3 and self.node.inputs[3] else None
+        if axes is None and len(pads) != 2 * rank:
+            return None
         amounts = [(0, 0)] * rank
         for k, axis in enumerate(axes if axes is not None else range(len(pads) // 2)):
             amounts[axis] = (int(pads[k]), int(pads[k + len(pads) // 2]))
@@ -388,9 +411,20 @@ class Transpose(View):
     ops: ClassVar[frozenset[str]] = frozenset({"Transpose"})
 
     @property
+    def fixed(self) -> bool:
+        return self.x.known and self.y.known and (len(self.node.inputs) < 2 or self._perm is not None)
+
+    @property
     def permutation(self) -> tuple[int, ...]:
+        perm = self._perm
+        return perm if perm is not None else tuple(reversed(range(len(self.x.shape or ()))))
+
+    @property
+    def _perm(self) -> tuple[int, ...] | None:
         perm = self.node.attributes.get("perm")
-        return tuple(int(p) for p in perm) if perm is not None else tuple(reversed(range(len(self.x.shape or ()))))
+        if perm is None and len(self.node.inputs) > 1:  # TFLite has it as an input
+            perm = self.graph.integers(self.node.inputs[1])
+        return None if perm is None else tuple(int(p) for p in perm)
 
 
 @dataclass(frozen=True)
