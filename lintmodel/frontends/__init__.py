@@ -1,0 +1,46 @@
+"""Readers of model files, one module per format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from ..errors import UnreadableModel, UsageError, did_you_mean
+from ..ir import Graph
+
+
+def read(path: str | os.PathLike[str], input_shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    """Reads a network, whatever its format: the file's bytes decide, not its name.
+
+    ``input_shapes`` maps names of inputs to full shapes, batch included. Raises UnreadableModel with one sentence
+    that says what the file is and what to give instead when it is not a network that can be read, and UsageError
+    when ``input_shapes`` names an input that is not there or asks for a shape the format cannot give it.
+    """
+    from .sniff import sniff
+
+    kind = sniff(path)
+    if kind.format == "onnx":
+        from .onnx import read_onnx
+
+        return read_onnx(path, input_shapes)
+    if kind.format == "tflite":
+        from .tflite import read_tflite
+
+        graph = read_tflite(path)
+        _keeps_its_shapes(graph, input_shapes or {})
+        return graph
+    raise UnreadableModel(os.fspath(path), kind.advice)
+
+
+def _keeps_its_shapes(graph: Graph, input_shapes: Mapping[str, Sequence[int]]) -> None:
+    """A TFLite file has the shapes it was converted with, in its tensors and in constants worked out from them."""
+    for name, sizes in input_shapes.items():
+        if name not in graph.inputs:
+            names = ", ".join(graph.inputs) or "none"
+            near = did_you_mean(name, list(graph.inputs))
+            raise UsageError(f"{graph.path}: the model has no input '{name}' (its inputs: {names}){near}")
+        shape = graph.tensor(name).shape
+        if shape is not None and tuple(sizes) != shape:
+            asked, fixed = ("x".join(map(str, each)) for each in (sizes, shape))
+            reason = "TFLite fixes shapes when a model is converted; convert it again with that shape"
+            raise UsageError(f"{graph.path}: input '{name}' is {fixed} in the file, not {asked}; {reason}")
