@@ -1,0 +1,181 @@
+"""What nncase makes of a network for the KPU: the steps in order, who runs them, and the memory they take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lintmodel.ir import Graph
+from lintmodel.planning import Buffer, NotChecked, Placement, Plan, Pool, Refusal, Step
+from lintmodel.target import Target
+
+from .compiler.dialects import dialect
+from .compiler.importer import Importer
+from .compiler.pipeline import Compiled, compile_program
+from .compiler.program import Op
+
+STEP_NAMES = {
+    "kpu_upload": "KPUUpload",
+    "kpu_conv2d": "KPUConv2D",
+    "kpu_download": "KPUDownload",
+    "quantize": "Quantize",
+    "dequantize": "Dequantize",
+    "pad": "Pad",
+    "copy": "Copy",
+    "slice": "Slice",
+    "transpose": "Transpose",
+    "conv2d": "Conv2D",
+    "conv2d_transpose": "Conv2DTranspose",
+    "binary": "Binary",
+    "unary": "Unary",
+    "table_lookup": "TableLookup1D",
+    "fused_unary": "FusedUnary",
+    "reduce": "Reduce",
+    "reduce_window2d": "ReduceWindow2D",
+    "reduce_arg": "ReduceArg",
+    "resize": "ResizeImage",
+    "matmul": "MatMul",
+    "layernorm": "LayerNormalization",
+    "softmax": "Softmax",
+    "convert": "Convert",
+    "hardmax": "HardMax",
+    "broadcast": "Broadcast",
+    "clamp": "Clamp",
+    "gather": "Gather",
+    "ternary": "Ternary",
+    "compare": "Compare",
+}
+"""The compiler's names of its operations, as its dumps print them."""
+
+CONVERSIONS = frozenset({"Quantize", "Dequantize", "KPUUpload", "KPUDownload"})
+"""Steps that only bring a value from one unit to the other."""
+
+
+def plan(graph: Graph, target: Target) -> Plan:
+    """Compiles the graph as nncase would and reports the result. Raises nothing for a network nncase refuses."""
+    importer = Importer(graph, target, dialect(graph.format))
+    program = importer.run()
+    if not program.outputs:
+        return _unplanned(graph, importer)
+    kpu = target.pools["kpu"]
+    compiled = compile_program(
+        program, ptq=bool(target.options.get("ptq", True)), kpu_bytes=kpu.bytes or 0, kpu_align=kpu.align
+    )
+    refusals = [*_dynamic_inputs(graph), *program.refusals, *_overflow(compiled)]
+    steps = tuple(_steps(compiled))
+    unsupported = importer.refused.keys() | importer.left_out | {r.node for r in refusals if r.node}
+    placements = {node.name: _placement(node.name, steps, unsupported) for node in graph.nodes}
+    memory = _memory(compiled, target)
+    return Plan(
+        steps=steps,
+        placements=_with_steps(placements, steps),
+        refusals=tuple(refusals),
+        memory=memory,
+        segments=len(compiled.functions),
+        not_checked=tuple(_not_checked(importer)),
+        verdict="rejected" if refusals else "accepted",
+        runtime="unknown" if refusals else "ok",
+        fits="no" if compiled.pools.overflow or _too_large(memory) else "unknown" if refusals else "yes",
+    )
+
+
+def _unplanned(graph: Graph, importer: Importer) -> Plan:
+    """No output could be reached: what is refused is known, and nothing of steps and memory."""
+    refusals = [*_dynamic_inputs(graph), *importer.program.refusals]
+    names = tuple(node.name for node in graph.nodes)
+    unknown = [name for name in graph.inputs if name not in importer.values]
+    why = f"the shape of {', '.join(unknown)} is not fixed" if unknown else "no output can be reached"
+    return Plan(
+        placements=dict.fromkeys(names, Placement.UNSUPPORTED),
+        refusals=tuple(refusals),
+        not_checked=(NotChecked("placement, steps and memory", why, names),),
+        verdict="rejected" if refusals else "unknown",
+        runtime="unknown",
+    )
+
+
+def _dynamic_inputs(graph: Graph) -> Iterable[Refusal]:
+    for name in graph.inputs:
+        tensor = graph.tensor(name)
+        if any(isinstance(d, str) for d in tensor.shape or ()):
+            sizes = ",".join(str(d) if isinstance(d, int) else "18446744073709551615" for d in tensor.shape or ())
+            message = f"{name}[Input] has shape mismatch: [{sizes}]"
+            yield Refusal("symbolic-size", None, message, {"tensor": name, "declared": tensor.shape or ()})
+
+
+def _overflow(compiled: Compiled) -> Iterable[Refusal]:
+    if compiled.pools.overflow:
+        op, error = compiled.pools.overflow
+        details = {"size": error.size, "free": error.free, "live": error.live}
+        node = op.origin[0] if op.origin else None
+        yield Refusal("kpu-memory-overflow", node, "RuntimeError: Allocator has ran out of memory", details)
+
+
+def _steps(compiled: Compiled) -> Iterable[Step]:
+    for op in compiled.scheduled.ops:
+        if op.kind == "opaque":
+            continue
+        buffers = compiled.scheduled.buffers
+        writes = []
+        for value in op.outputs:
+            buffer = buffers[id(value)]
+            root = buffer.parent or buffer
+            tensor = f"{value.op.name}"
+            writes.append(Buffer(tensor, buffer.size, root.place, buffer.birth, buffer.death, root.offset))
+        yield Step(
+            unit=op.unit,
+            op=STEP_NAMES.get(op.kind, _spoken(op)),
+            nodes=op.origin,
+            reads=tuple(slot.value.op.name for slot in op.inputs if slot.value.op.kind != "constant"),
+            writes=tuple(writes),
+            shape=op.out.shape,
+            details={key: op.attrs[key] for key in ("kernel", "pool", "depthwise") if key in op.attrs},
+        )
+
+
+def _spoken(op: Op) -> str:
+    return op.kind.title().replace("_", "")
+
+
+def _placement(node: str, steps: Iterable[Step], unsupported: Iterable[str]) -> Placement:
+    return Placement.UNSUPPORTED if node in unsupported else Placement.FREE
+
+
+def _with_steps(placements: Mapping[str, Placement], steps: Iterable[Step]) -> dict[str, Placement]:
+    """What the steps a node stands first in say: conversions between the units do not count."""
+    units: dict[str, set[str]] = {}
+    for step in steps:
+        if step.nodes and step.op not in CONVERSIONS:
+            units.setdefault(step.nodes[0], set()).add(step.unit)
+    found = dict(placements)
+    for node, on in units.items():
+        if found.get(node) == Placement.FREE:
+            if on == {"kpu"}:
+                found[node] = Placement.ACCELERATED
+            else:
+                found[node] = Placement.PARTIAL if "kpu" in on else Placement.FALLBACK
+    return found
+
+
+def _memory(compiled: Compiled, target: Target) -> dict[str, Pool]:
+    pools, main = compiled.pools, compiled.main
+    inputs = sum(op.out.bytes for op in main.inputs)
+    outputs = sum(op.input().bytes for op in main.outputs)
+    data = pools.cpu_data.peak + pools.kpu_data.peak
+    total = inputs + outputs + data + compiled.model_bytes
+    parts = {"input": inputs, "output": outputs, "data": data, "model": compiled.model_bytes}
+    kpu = Pool(pools.kpu.peak, target.pools["kpu"].bytes)
+    return {
+        "kpu": kpu,
+        **{name: Pool(size) for name, size in parts.items()},
+        "main": Pool(total, target.pools["main"].bytes, parts=parts),
+    }
+
+
+def _too_large(memory: Mapping[str, Pool]) -> bool:
+    return any(pool.capacity is not None and pool.peak > pool.capacity for pool in memory.values())
+
+
+def _not_checked(importer: Importer) -> Iterable[NotChecked]:
+    if importer.left_out:
+        names = tuple(sorted(importer.left_out))
+        yield NotChecked("placement", "their shapes are not fixed", names)
