@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from .findings import Finding
-from .ir import Graph
+from .errors import LintmodelError, UsageError
+from .findings import Finding, Found, Location
+from .ir import Composite, Graph, Node, Operator, View, macs, view_as
+from .ir.dtypes import bits
 from .planning import NotChecked, Placement, Plan
-from .target import Target
+from .registry import Model, Rule, pack_for, rules_for
+from .target import Target, load_target
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,10 @@ class Report:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as DESIGN's ``lintmodel-report/1`` objects have it."""
-        raise NotImplementedError
+        """The report as one of the objects in ``lintmodel-report/1``."""
+        from .report.json import report_dict
+
+        return report_dict(self)
 
 
 def check(
@@ -76,5 +83,298 @@ def check(
     quantized: bool | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Report:
-    """See helper H2."""
-    raise NotImplementedError
+    """What a target's toolchain and chip will do to a model.
+
+    ``model`` is a path or an ``onnx.ModelProto``. ``target`` is a name, an alias, or the path of a YAML sheet, with
+    ``@version`` of the toolchain if wanted; ``toolchain`` chooses the version too, and left out it is the sheet's
+    default. ``input_shapes`` maps input names to full shapes, batch included. ``quantized`` None means what the
+    target runs by default. ``options`` are the target's own.
+
+    Raises UnreadableModel, UnknownTarget, InvalidTarget or UsageError, all of them LintmodelError.
+    """
+    chosen = load_target(target, toolchain)
+    if quantized is not None:
+        if not chosen.quantized_option:
+            raise UsageError(f"target {chosen.name} leaves no choice whether a model runs quantised")
+        options = {chosen.quantized_option: quantized, **(options or {})}
+    chosen = chosen.with_options(options or {})
+    if checkpoint is not None:
+        raise UsageError(
+            "checkpoint: the formats read so far keep their weights with the network and take no checkpoint"
+        )
+    return check_graph(read_model(model, input_shapes), chosen)
+
+
+def read_model(model: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    """A model, read and normalised. ``input_shapes`` under the name ``""`` is that of the only input."""
+    with _bugs_named(f"reading {_name(model)}"):
+        shapes = dict(input_shapes or {})
+        only = shapes.pop("", None)
+        graph = _read(model, shapes)
+        if only is not None:
+            if len(graph.inputs) != 1:
+                names = ", ".join(graph.inputs)
+                raise UsageError(f"which input has the shape {'x'.join(map(str, only))}? The model has {names}")
+            graph = _read(model, {**shapes, graph.inputs[0]: only})
+
+        from .normalize import normalize
+
+        return normalize(graph)
+
+
+def check_graph(graph: Graph, target: Target, *, select: Callable[[Rule], bool] | None = None) -> Report:
+    """The report on a graph already read and normalised. ``select`` chooses the rules that may find something;
+    the plan and with it the verdict do not depend on it."""
+    name = graph.path or graph.name
+    with _bugs_named(f"planning {name} for {target.name}"):
+        plan = pack_for(target.family).plan(graph, target)
+    rules = [rule for rule in rules_for(target.family) if select is None or select(rule)]
+    found, skipped = _run(rules, graph, plan, target)
+    findings = _findings(found, graph, target)
+    return Report(
+        model=name,
+        graph=graph,
+        target=target,
+        plan=plan,
+        nodes=tuple(_nodes(graph, plan, findings)),
+        findings=findings,
+        not_checked=(*plan.not_checked, *_not_checked(graph, skipped)),
+    )
+
+
+# ---- reading
+
+
+def _read(model: Any, input_shapes: Mapping[str, Sequence[int]]) -> Graph:
+    if isinstance(model, str | os.PathLike):
+        from .frontends import read
+
+        return read(os.fspath(model), input_shapes)
+    if type(model).__name__ == "ModelProto":
+        from .frontends.onnx import read_onnx
+
+        return read_onnx(model, input_shapes)
+    raise UsageError(
+        f"a model is a path or an onnx.ModelProto, not {type(model).__module__}.{type(model).__qualname__}"
+    )
+
+
+def _name(model: Any) -> str:
+    return os.fspath(model) if isinstance(model, str | os.PathLike) else f"the {type(model).__name__}"
+
+
+@contextmanager
+def _bugs_named(doing: str) -> Iterator[None]:
+    """Nothing but LintmodelError escapes: anything else is a bug of ours, and the sentence says in what."""
+    try:
+        yield
+    except LintmodelError:
+        raise
+    except Exception as error:
+        raise _bug(doing, error) from error
+
+
+def _bug(doing: str, error: Exception) -> LintmodelError:
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return LintmodelError(f"{doing} failed ({what}); this is a bug in lintmodel, please report it")
+
+
+# ---- rules
+
+
+Occurrence = tuple[Rule, str | None, Found]
+"""What a rule found, and the name of the node it was called for."""
+
+
+def _run(rules: Sequence[Rule], graph: Graph, plan: Plan, target: Target) -> tuple[list[Occurrence], list[Node]]:
+    """What the rules find, and the nodes of which a rule could not be asked because a size is open."""
+    occurrences: list[Occurrence] = []
+    skipped: list[Node] = []
+    for rule in rules:
+        if rule.on is Model:
+            occurrences += _called(rule, Model(graph), None, plan, target)
+    for node, asked in _asked(rules, graph):
+        views: dict[type[View], tuple[View, bool]] = {}
+        for kind, rule in asked:
+            if kind not in views:
+                view = kind(graph, node)
+                views[kind] = view, kind is Operator or view.fixed
+            view, answerable = views[kind]
+            if answerable:
+                occurrences += _called(rule, view, node.name, plan, target)
+            elif not skipped or skipped[-1] is not node:
+                skipped.append(node)
+    return occurrences, skipped
+
+
+def _asked(rules: Sequence[Rule], graph: Graph) -> Iterator[tuple[Node, list[tuple[type[View], Rule]]]]:
+    """Every node with the rules that look at its operator. The choice is made once per operator, not per node."""
+    by_op: dict[str, list[tuple[type[View], Rule]]] = {}
+    for node in graph.nodes:
+        if node.op not in by_op:
+            kinds = [(rule.on, rule) for rule in rules if issubclass(rule.on, View)]
+            by_op[node.op] = [(kind, rule) for kind, rule in kinds if view_as(kind, graph, node) is not None]
+        yield node, by_op[node.op]
+
+
+def _called(rule: Rule, subject: Any, node: str | None, plan: Plan, target: Target) -> list[Occurrence]:
+    try:
+        return [(rule, node, found) for found in rule(subject, plan, target)]
+    except LintmodelError:
+        raise
+    except Exception as error:
+        raise _bug(f"rule {rule.code} {rule.name}" + (f" at node '{node}'" if node else ""), error) from error
+
+
+def _findings(occurrences: Sequence[Occurrence], graph: Graph, target: Target) -> tuple[Finding, ...]:
+    """In the order of the nodes, what concerns the whole model first."""
+    nodes: dict[str, Node] = {}
+    for _, node in graph.walk():
+        nodes.setdefault(node.name, node)
+    position = {name: k for k, name in enumerate(nodes)}
+    for composite in graph.composites:
+        nodes.setdefault(composite.name, nodes[composite.members[-1]])
+        position.setdefault(composite.name, position[composite.members[-1]])
+    seen: dict[tuple[str, str | None], int] = {}
+    findings = []
+    for rule, called_for, found in occurrences:
+        name = found.node or called_for
+        at = nodes.get(name) if name else None
+        count = seen[rule.code, name] = seen.get((rule.code, name), -1) + 1
+        findings.append(
+            Finding(
+                rule=rule.code,
+                name=rule.name,
+                level=found.level or rule.level,
+                message=found.message,
+                node=name,
+                location=_location(graph, at),
+                vendor_message=found.vendor_message,
+                fix=found.fix,
+                fingerprint=_fingerprint(rule.code, target.name, name or "", at.op if at else "", str(count)),
+                details=found.details,
+            )
+        )
+    return tuple(sorted(findings, key=lambda f: (position.get(f.node or "", -1), f.rule)))
+
+
+def _location(graph: Graph, node: Node | None) -> Location:
+    """The line in the user's own text where the front end knows one, else the model file."""
+    if node is not None and node.source.line is not None:
+        return Location(node.source.file or graph.path, node.source.line, node.source.column)
+    return Location(graph.path)
+
+
+def _fingerprint(*parts: str) -> str:
+    """Stays the same while lines and the order of nodes change, so that baselines survive an export."""
+    from hashlib import sha1
+
+    return sha1("\0".join(parts).encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:16]
+
+
+# ---- what could not be checked
+
+
+def _not_checked(graph: Graph, skipped: Sequence[Node]) -> Iterator[NotChecked]:
+    """One entry per cause, in the order the causes were met."""
+    causes: dict[str, list[str]] = {}
+    for node in skipped:
+        causes.setdefault(_cause(graph, node), []).append(node.name)
+    for why, names in causes.items():
+        yield NotChecked("checks of shapes and limits", why, tuple(names))
+
+
+def _cause(graph: Graph, node: Node) -> str:
+    """Why sizes at this node are open: the dimensions the inputs leave open, from which all others follow."""
+    tensors = [graph.tensor(name) for name in (*node.inputs, *node.outputs) if name]
+    here = {d for tensor in tensors for d in tensor.shape or () if isinstance(d, str)}
+    open_inputs = [graph.tensor(name) for name in graph.inputs if not graph.tensor(name).known]
+    named = {d: t.name for t in reversed(open_inputs) for d in t.shape or () if isinstance(d, str) and d != "?"}
+    direct = [d for d in named if d in here]
+    if direct or named:
+        symbols = sorted(direct or named)
+        s, are = ("s", "are") if len(symbols) > 1 else ("", "is")
+        inputs = sorted({named[symbol] for symbol in symbols})
+        return f"dimension{s} {_quoted(symbols)} of input{'s' * (len(inputs) > 1)} {_quoted(inputs)} {are} symbolic"
+    if open_inputs:
+        return f"the shape of {_quoted([t.name for t in open_inputs])} is not fixed in the file"
+    return "the file does not state these shapes and they do not follow from the inputs"
+
+
+def _quoted(words: Sequence[str], most: int = 5) -> str:
+    listed = ", ".join(f"'{word}'" for word in words[:most])
+    return f"{listed} and {len(words) - most} more" if len(words) > most else listed
+
+
+# ---- the list of nodes
+
+
+_WORST_FIRST = (
+    Placement.UNSUPPORTED,
+    Placement.FALLBACK,
+    Placement.PARTIAL,
+    Placement.ACCELERATED,
+    Placement.FREE,
+)
+
+
+def _nodes(graph: Graph, plan: Plan, findings: Sequence[Finding]) -> Iterator[NodeReport]:
+    """Every node once, the members of a composite as one, where its last member stands."""
+    rules: dict[str, set[str]] = {}
+    for finding in findings:
+        rules.setdefault(finding.node or "", set()).add(finding.rule)
+    composites = _disjoint(graph.composites)
+    inside = {name for composite in composites.values() for name in composite.members}
+    for node in graph.nodes:
+        whole = composites.get(node.name)
+        if whole is None and node.name in inside:
+            continue
+        members = [graph.node(name) for name in whole.members] if whole else [node]
+        names = [member.name for member in members] + ([whole.name] if whole else [])
+        placements = {_placement(plan, member.name) for member in members}
+        yield NodeReport(
+            name=whole.name if whole else node.name,
+            op=whole.op if whole else node.op,
+            native_op=node.native_op,
+            placement=next(p for p in _WORST_FIRST if p in placements),
+            rules=tuple(sorted({code for name in names for code in rules.get(name, ())})),
+            shape=graph.tensor(whole.output if whole else _first(node.outputs)).shape,
+            macs=sum(macs(graph, member) for member in members),
+            weight_bytes=sum(_weight_bytes(graph, member) for member in members),
+            file=node.source.file or graph.path,
+            line=node.source.line,
+            members=whole.members if whole else (),
+        )
+
+
+def _disjoint(composites: Sequence[Composite]) -> dict[str, Composite]:
+    """The composites by their last member; of those that share a node, the largest."""
+    chosen: dict[str, Composite] = {}
+    inside: set[str] = set()
+    for composite in sorted(composites, key=lambda c: -len(c.members)):
+        if inside.isdisjoint(composite.members):
+            inside.update(composite.members)
+            chosen[composite.members[-1]] = composite
+    return chosen
+
+
+def _placement(plan: Plan, node: str) -> Placement:
+    if node not in plan.placements:
+        raise LintmodelError(
+            f"the plan places every node but '{node}'; this is a bug in the rule pack, please report it"
+        )
+    return plan.placements[node]
+
+
+def _first(names: Sequence[str]) -> str:
+    return next((name for name in names if name), "")
+
+
+def _weight_bytes(graph: Graph, node: Node) -> int:
+    """Bytes of the node's constant inputs as the file stores them, without reading them."""
+    found = 0
+    for name in dict.fromkeys(node.inputs):
+        tensor = graph.tensor(name)
+        if tensor.constant is not None and tensor.known and tensor.dtype not in ("string", "unknown"):
+            found += -(-tensor.elements * bits(tensor.dtype) // 8)
+    return found

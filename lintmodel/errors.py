@@ -37,7 +37,7 @@ class UsageError(LintmodelError):
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
-    """``; did you mean 'k210'?`` for the nearest known word, or an empty string."""
+    """``; did you mean 'nearest'?`` for the nearest known word, or an empty string."""
     import difflib
 
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)

@@ -63,7 +63,7 @@ class Rule:
 
     @property
     def pack(self) -> str:
-        """The prefix of the code: ``KPU``."""
+        """The letters of the code: ``GRF`` of ``GRF101``."""
         return self.code.rstrip("0123456789")
 
     def text(self, target: Target | None = None) -> str:
@@ -122,7 +122,7 @@ class Pack(Protocol):
     """What a module under the entry-point group ``lintmodel.rules`` provides."""
 
     PREFIX: str
-    """Of its rules' codes: ``KPU``. Also names the family in targets' sheets, in lower case, unless FAMILY does."""
+    """The letters its rules' codes begin with."""
     RULES: Sequence[Rule]
 
 
@@ -139,13 +139,15 @@ def packs() -> Mapping[str, Any]:
     """Every installed pack by entry-point name. Raises LintmodelError naming a pack that does not load."""
     from importlib.metadata import entry_points
 
-    found = {}
-    for point in sorted(entry_points(group="lintmodel.rules"), key=lambda p: p.name):
-        try:
-            found[point.name] = point.load()
-        except Exception as error:
-            raise LintmodelError(f"rule pack '{point.name}' ({point.value}) does not load: {error}") from error
-    return found
+    points = sorted(entry_points(group="lintmodel.rules"), key=lambda p: p.name)
+    return {point.name: _load(point) for point in points}
+
+
+def _load(point: Any) -> Any:
+    try:
+        return point.load()
+    except Exception as error:
+        raise LintmodelError(f"rule pack '{point.name}' ({point.value}) does not load: {error}") from error
 
 
 def pack_for(family: str) -> FamilyPack:
@@ -187,4 +189,4 @@ def selector(words: Sequence[str]) -> Callable[[Rule], bool]:
 
 
 def _selects(word: str, candidate: Rule) -> bool:
-    return word == "ALL" or word == candidate.name or bool(word) and candidate.code.startswith(word.upper())
+    return word == "ALL" or word == candidate.name or (bool(word) and candidate.code.startswith(word.upper()))

@@ -1,30 +1,49 @@
 """Capability sheets: what a chip and its toolchain can do, as numbers with their sources.
 
-A sheet is a YAML file, ours in ``targets/`` or the user's own (``--target ./myboard.yaml`` with ``extends: k210``)::
+A sheet is a YAML file, ours in ``targets/`` or the user's own (``--target ./myboard.yaml`` with ``extends: edge1``)::
 
-    name: k210
-    family: kpu
-    title: Kendryte K210 (KPU)
-    toolchain: {name: nncase, default: "1.9", versions: {"1.9": {}}}
+    name: edge1
+    family: edge
+    title: Edge One (NPU)
+    aliases: [edge-one-devkit]
+    notes: What a user of this chip should know.
+    toolchain:
+      name: edgec
+      default: "2.0"
+      versions:
+        "2.0": {}
+        "1.4": {note: No transposed convolution., limits: {max_channels: {value: 256, source: "edgec 1.4, check.c"}}}
     limits:
-      max_channels: {value: 1024, unit: channels, source: "nncase v1.9.0, kpu_utils.h"}
+      max_channels: {value: 1024, unit: channels, source: "edgec 2.0, check.c"}
     pools:
-      kpu: {bytes: 2097152, align: 64, source: "nncase v1.9.0, runtime_types.h"}
+      sram: {bytes: 2097152, align: 64, source: "data sheet, section 3"}
     operators:
-      onnx: {names: [Abs, Add], source: "nncase v1.9.0, opcode.def"}
+      onnx: {names: [Abs, Add], source: "edgec 2.0, ops.def"}
     options:
-      ptq: {default: true, values: [true, false], help: "..."}
+      ptq: {default: true, values: [true, false], help: Quantise to int8 after training.}
+    quantized_option: ptq
 
-A sheet that extends another may change values and add options, and may not invent limits the rules do not know.
+``names`` is a list or words with spaces between. ``quantized_option`` names the option that ``check(quantized=...)``
+sets (left out: one called ``quantized``). A version gives only what differs in it: limits, operator tables, a note.
+
+A sheet that ``extends`` another (by name, or by a path relative to its own folder) says only what differs. It may
+change values and add options and versions, and may not invent limits, memories or operator tables: no rule would
+read them. Its own values hold for every version of the toolchain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .errors import UsageError, did_you_mean
+from .errors import UnknownTarget, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
+    from .sheet import Limit, OperatorTable, Sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +89,16 @@ class Target:
     aliases: tuple[str, ...] = ()
     notes: str = ""
     path: str = ""
+    extends: str = ""
+    """The sheet this one builds on; empty for one that stands alone."""
+    default_version: str = ""
+    version_notes: Mapping[str, str] = field(default_factory=dict)
+    quantized_option: str = ""
+    """The option that chooses whether the model runs quantised; empty when the target leaves no choice."""
 
     @property
     def toolchain(self) -> str:
-        """As reports print it: ``nncase 1.9``."""
+        """As reports print it: ``edgec 2.0``."""
         return f"{self.toolchain_name} {self.version}"
 
     def limit(self, name: str) -> Any:
@@ -90,6 +115,242 @@ class Target:
                     f"target {self.name} has no option '{key}'"
                     + (did_you_mean(key, known) or (f"; it has {', '.join(known)}" if known else ""))
                 )
-            if spec.values and value not in spec.values:
-                raise UsageError(f"target {self.name}: {key} is one of {', '.join(map(str, spec.values))}, not {value}")
+            if spec.values and not any(_same(value, v) for v in spec.values):
+                values = ", ".join(map(_word, spec.values))
+                raise UsageError(f"target {self.name}: option {key} is one of {values}, not {_word(value)}")
+            if not spec.values and spec.default is not None and _kind(value) != _kind(spec.default):
+                raise UsageError(f"target {self.name}: option {key} is {_kind(spec.default)}, not {_word(value)}")
         return replace(self, options={**self.options, **options})
+
+
+def load_target(word: str, toolchain: str | None = None, options: Mapping[str, Any] | None = None) -> Target:
+    """The target of a name (``edge1``), an alias, a sheet's path, or one of these with a version (``edge1@1.4``).
+
+    ``toolchain`` chooses the version too; ``options`` are set with :meth:`Target.with_options`. Raises UnknownTarget
+    for a name or version that is not there, InvalidTarget for a sheet that breaks the schema, UsageError for options
+    the target does not take.
+    """
+    name, version = _split(word)
+    if toolchain and version and toolchain != version:
+        raise UsageError(f"target '{word}' asks for version {version} of the toolchain and the option for {toolchain}")
+    chain = _chain(_find(name))
+    return _merged(chain, toolchain or version).with_options(options or {})
+
+
+def target_names() -> list[str]:
+    """Names of the sheets that come with lintmodel, without reading them."""
+    return sorted(_bundled())
+
+
+def sheets_of(family: str) -> list[str]:
+    """Names of the family's sheets that come with lintmodel, those that stand alone first."""
+    found = [target for target in map(load_target, target_names()) if target.family == family]
+    return [target.name for target in sorted(found, key=lambda t: (t.extends != "", t.name))]
+
+
+# ---- finding sheets
+
+
+def _split(word: str) -> tuple[str, str | None]:
+    """``edge1@1.4`` as name and version; a path that has an @ of its own stays whole."""
+    name, at, version = word.rpartition("@")
+    if not at or _is_path(version):
+        return word, None
+    return name, version
+
+
+def _is_path(word: str) -> bool:
+    return "/" in word or "\\" in word or word.lower().endswith((".yaml", ".yml"))
+
+
+def _bundled() -> dict[str, Traversable]:
+    from importlib.resources import files
+
+    return {item.name.removesuffix(".yaml"): item for item in files("lintmodel.targets").iterdir() if _is_sheet(item)}
+
+
+def _is_sheet(item: Traversable) -> bool:
+    return item.name.endswith(".yaml") and item.is_file()
+
+
+def _find(word: str, folder: Path | None = None) -> Sheet:
+    """The sheet of a name, alias or path. Relative paths start at ``folder``, else where the program runs."""
+    if _is_path(word):
+        return _read_path(folder / word if folder else Path(word), word)
+    bundled = _bundled()
+    for name in bundled:
+        if name.casefold() == word.casefold():
+            return _read(bundled[name])
+    sheets = [_read(item) for item in bundled.values()]
+    for sheet in sheets:
+        if word.casefold() in (alias.casefold() for alias in sheet.aliases):
+            return sheet
+    known = [name for sheet in sheets for name in (sheet.name, *sheet.aliases)]
+    hint = did_you_mean(word, known) or (f"; there are {', '.join(sorted(bundled))}" if len(bundled) < 12 else "")
+    raise UnknownTarget(f"no target '{word}'{hint or '; lintmodel targets lists them'}")
+
+
+def _read(item: Traversable) -> Sheet:
+    from .sheet import read_sheet
+
+    return read_sheet(item.read_bytes(), str(item))
+
+
+def _read_path(path: Path, word: str) -> Sheet:
+    from .sheet import read_sheet
+
+    try:
+        return read_sheet(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UnknownTarget(f"target sheet '{word}' cannot be read: {error.strerror}") from None
+
+
+def _chain(sheet: Sheet) -> list[Sheet]:
+    """The sheet and those it extends, the one that stands alone first."""
+    chain = [sheet]
+    while (last := chain[0]).extends is not None:
+        try:
+            parent = _find(last.extends, Path(last.path).parent)
+        except UnknownTarget as error:
+            last.wrong("extends", str(error))
+        if any(Path(parent.path).resolve() == Path(known.path).resolve() for known in chain):
+            last.wrong("extends", f"{last.extends} extends this sheet in turn")
+        chain.insert(0, parent)
+    return chain
+
+
+# ---- merging sheets
+
+
+def _merged(chain: list[Sheet], version: str | None) -> Target:
+    """One target from a sheet and those it extends, for one version of the toolchain."""
+    base, leaf = chain[0], chain[-1]
+    for sheet in chain[1:]:
+        if sheet.family not in (None, base.family):
+            sheet.wrong("family", f"{sheet.extends} is of the family {base.family}, and so is what extends it")
+    versions = list(dict.fromkeys(v for sheet in chain for v in sheet.versions))
+    default = _last(sheet.default_version for sheet in chain)
+    versions = versions or [default]
+    if default not in versions:
+        leaf.wrong("toolchain.default", f"'{default}' is not one of the versions {', '.join(versions)}")
+    chosen = version or default
+    if chosen not in versions:
+        near = did_you_mean(chosen, versions) or f"; it knows {', '.join(versions)}"
+        toolchain = _last(sheet.toolchain_name for sheet in chain)
+        raise UnknownTarget(f"target {leaf.name} has no version '{chosen}' of {toolchain}{near}")
+
+    limits: dict[str, Limit] = {}
+    tables: dict[str, OperatorTable] = {}
+    pools: dict[str, dict[str, Any]] = {}
+    options: dict[str, dict[str, Any]] = {}
+    for sheet in chain:
+        _merge_limits(limits, sheet, "limits", sheet.limits, new=sheet is base)
+        _merge_tables(tables, sheet, "operators", sheet.operators, new=sheet is base)
+        for name, changes in sheet.versions.items():
+            # Every version is held against the schema, the chosen one is used.
+            at = f"toolchain.versions.{name}"
+            used = name == chosen
+            _merge_limits(limits if used else dict(limits), sheet, f"{at}.limits", changes.limits)
+            _merge_tables(tables if used else dict(tables), sheet, f"{at}.operators", changes.operators)
+        for name, pool in sheet.pools.items():
+            if sheet is not base and name not in pools:
+                sheet.wrong(f"pools.{name}", _unknown("memory", sheet, name, list(pools)))
+            pools[name] = {**pools.get(name, {}), "source": sheet.path, **pool}
+        for name, option in sheet.options.items():
+            options[name] = {**options.get(name, {}), **option}
+            _check_option(sheet, name, options[name])
+
+    quantized = _last((sheet.quantized_option for sheet in chain), "quantized" if "quantized" in options else "")
+    if quantized and quantized not in options:
+        leaf.wrong("quantized_option", f"there is no option '{quantized}'" + did_you_mean(quantized, list(options)))
+    sources = {
+        **{name: table.source or "" for name, table in tables.items()},
+        **{name: pool["source"] for name, pool in pools.items()},
+        **{name: limit.source or "" for name, limit in limits.items()},
+    }
+    return Target(
+        name=leaf.name,
+        family=base.family or "",
+        title=_last(sheet.title for sheet in chain),
+        toolchain_name=_last(sheet.toolchain_name for sheet in chain),
+        version=chosen,
+        versions=tuple(versions),
+        limits={name: limit.value for name, limit in limits.items()},
+        sources=sources,
+        units={name: limit.unit for name, limit in limits.items() if limit.unit},
+        pools={name: Memory(**{"bytes": None, **pool}) for name, pool in pools.items()},
+        operators={name: table.names for name, table in tables.items()},
+        option_specs={name: OptionSpec(**option) for name, option in options.items()},
+        options={name: option["default"] for name, option in options.items()},
+        aliases=leaf.aliases,
+        notes=_last((sheet.notes for sheet in chain), ""),
+        path=leaf.path,
+        extends=leaf.extends or "",
+        default_version=default,
+        version_notes={n: v.note for sheet in chain for n, v in sheet.versions.items() if v.note},
+        quantized_option=quantized,
+    )
+
+
+def _last(values: Iterator[str | None], default: str = "") -> str:
+    """What the sheet says that was merged last."""
+    return ([default] + [value for value in values if value is not None])[-1]
+
+
+def _merge_limits(
+    into: dict[str, Limit], sheet: Sheet, at: str, limits: Mapping[str, Limit], *, new: bool = False
+) -> None:
+    """Puts a sheet's limits over those merged so far. Only ``new`` ones may have names not seen yet."""
+    for name, limit in limits.items():
+        known = into.get(name)
+        if known is None and not new:
+            sheet.wrong(f"{at}.{name}", _unknown("limit", sheet, name, list(into)))
+        if known is not None and _kind(limit.value) != _kind(known.value):
+            sheet.wrong(f"{at}.{name}", f"must be {_kind(known.value)} like {known.value}, not {limit.value!r}")
+        into[name] = replace(
+            limit,
+            unit=limit.unit or (known.unit if known else None),
+            source=limit.source or sheet.path,
+        )
+
+
+def _merge_tables(
+    into: dict[str, OperatorTable],
+    sheet: Sheet,
+    at: str,
+    tables: Mapping[str, OperatorTable],
+    *,
+    new: bool = False,
+) -> None:
+    for name, table in tables.items():
+        if name not in into and not new:
+            sheet.wrong(f"{at}.{name}", _unknown("operator table", sheet, name, list(into)))
+        into[name] = replace(table, source=table.source or sheet.path)
+
+
+def _unknown(what: str, sheet: Sheet, name: str, known: list[str]) -> str:
+    where = f"{sheet.extends}, which this sheet extends," if sheet.extends else "this sheet"
+    return f"{where} has no such {what}" + did_you_mean(name, known)
+
+
+def _check_option(sheet: Sheet, name: str, option: Mapping[str, Any]) -> None:
+    if "default" not in option:
+        sheet.wrong(f"options.{name}", "key 'default' missing")
+    values = option.get("values")
+    if values and not any(_same(option["default"], value) for value in values):
+        sheet.wrong(f"options.{name}", f"default {_word(option['default'])} is not among its values")
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal and of one kind: 1 is not true."""
+    return _kind(a) == _kind(b) and bool(a == b)
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
+    return kinds.get(type(value), type(value).__name__)
+
+
+def _word(value: Any) -> str:
+    """As it is written in YAML."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,78 @@
+"""Where text goes: findings to standard output or a file, complaints to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from ..errors import LintmodelError, UsageError
+
+if TYPE_CHECKING:
+    from ..report import Look
+
+
+def complain(error: BaseException) -> None:
+    """One sentence on standard error; where it came from too, with LINTMODEL_TRACEBACK=1."""
+    from ..report.text import printable
+
+    if os.environ.get("LINTMODEL_TRACEBACK") == "1":
+        import traceback
+
+        traceback.print_exception(type(error), error, error.__traceback__)
+    sentence = str(error)
+    if not isinstance(error, LintmodelError):
+        what = f"{type(error).__name__}: {sentence}" if sentence else type(error).__name__
+        sentence = f"unexpected {what}; this is a bug, please report it (LINTMODEL_TRACEBACK=1 shows where it happened)"
+    write(f"lintmodel: error: {printable(sentence)}\n", sys.stderr)
+
+
+def write(text: str, stream: TextIO | None = None) -> None:
+    """Writes and flushes. What the stream's encoding cannot say is written as an escape."""
+    stream = stream or sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def write_file(path: str, text: str) -> None:
+    """Writes a file whole or not at all. Raises UsageError when it cannot be written."""
+    try:
+        file = Path(path).resolve()
+        if file.exists() and not file.is_file():  # a pipe or a device; a directory complains by itself
+            file.write_text(text, encoding="utf-8")
+            return
+        draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        try:
+            draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def look(stream: TextIO | None = None, *, color: str = "auto", quiet: bool = False, wide: bool = False) -> Look:
+    """What the stream can show; a file when it is None. ``wide``: only a terminal has an edge to break lines at."""
+    from shutil import get_terminal_size
+
+    from ..report import Look
+
+    terminal = stream is not None and stream.isatty()
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    width = get_terminal_size((100, 24)).columns if terminal else 10_000 if wide else 100
+    return Look(
+        width=max(40, width),
+        color=color == "always" or (color == "auto" and terminal and not plain),
+        unicode=stream is None or _speaks_unicode(stream),
+        quiet=quiet,
+    )
+
+
+def _speaks_unicode(stream: TextIO) -> bool:
+    try:
+        "█▓▒░─".encode(stream.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,106 @@
+"""``lintmodel-report/1``: what other programs read. It changes only by adding."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..api import NodeReport, Report
+    from ..findings import Finding
+    from ..planning import Pool, Step
+    from . import Failure
+
+SCHEMA = "lintmodel-report/1"
+
+
+def render(reports: Sequence[Report], failures: Sequence[Failure] = ()) -> str:
+    """All reports as one JSON object, a node, step or finding to a line."""
+    bodies = ",\n".join(_lines(report_dict(report)) for report in reports)
+    errors = ",\n".join(json.dumps({"model": failure.model, "error": failure.error}) for failure in failures)
+    return f'{{"schema": "{SCHEMA}",\n"reports": [{bodies}],\n"errors": [{errors}]}}\n'
+
+
+def report_dict(report: Report) -> dict[str, Any]:
+    """One report as plain lists and dictionaries."""
+    return {
+        "model": report.model,
+        "format": report.graph.format,
+        "target": report.target.name,
+        "toolchain": report.target.toolchain,
+        "verdict": report.verdict,
+        "runtime": report.runtime,
+        "fits": report.fits,
+        "segments": report.plan.segments,
+        "counts": report.counts,
+        "nodes": [_node(node) for node in report.nodes],
+        "plan": [_step(step) for step in report.plan.steps],
+        "memory": {name: _pool(pool) for name, pool in report.plan.memory.items()},
+        "findings": [_finding(finding) for finding in report.findings],
+        "not_checked": [{"what": item.what, "why": item.why, "nodes": list(item.nodes)} for item in report.not_checked],
+    }
+
+
+def _node(node: NodeReport) -> dict[str, Any]:
+    found = {
+        "name": node.name,
+        "op": node.op,
+        "native_op": node.native_op,
+        "placement": node.placement.value,
+        "rules": list(node.rules),
+        "shape": None if node.shape is None else list(node.shape),
+        "macs": node.macs,
+        "weight_bytes": node.weight_bytes,
+        "source": {"file": node.file, "line": node.line},
+    }
+    return {**found, "members": list(node.members)} if node.members else found
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "unit": step.unit,
+        "op": step.op,
+        "nodes": list(step.nodes),
+        "writes": [{"tensor": b.tensor, "bytes": b.bytes, "pool": b.pool} for b in step.writes],
+        **{key: _plain(value) for key, value in step.details.items()},
+    }
+
+
+def _pool(pool: Pool) -> dict[str, Any]:
+    found = {"capacity": pool.capacity, "peak": pool.peak, "at": pool.at}
+    return {**found, "parts": dict(pool.parts)} if pool.parts else found
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    location, fix = finding.location, finding.fix
+    return {
+        "rule": finding.rule,
+        "name": finding.name,
+        "level": str(finding.level),
+        "message": finding.message,
+        "node": finding.node,
+        "location": location and {"file": location.file, "line": location.line, "column": location.column},
+        "vendor_message": finding.vendor_message,
+        "fix": fix and {"id": fix.id, "safety": fix.safety},
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _lines(report: Mapping[str, Any]) -> str:
+    """Lists one element to a line: quick to write, and a person can read and compare it."""
+    return "{" + ",\n".join(f'"{key}": {_value(value)}' for key, value in report.items()) + "}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(json.dumps(part) for part in value) + "]"
+    return json.dumps(value)
