@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 class OutOfMemory(Exception):
-    """A buffer finds no room: ``size`` is what it needs, ``free`` the largest gap, ``live`` what is in use, in bytes."""
+    """A buffer finds no room. In bytes: ``size`` it needs, ``free`` the largest gap, ``live`` what is in use."""
 
     def __init__(self, size: int, free: int, live: int) -> None:
         self.size, self.free, self.live = size, free, live

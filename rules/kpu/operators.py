@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lintmodel.findings import Fix, Found, Level
-from lintmodel.ir import BatchNormalization, Conv, Elementwise, Gemm, Operator, Pool
+from lintmodel.ir import BatchNormalization, Elementwise, Gemm, Operator, Pool
 from lintmodel.planning import Placement, Plan
 from lintmodel.registry import rule
 from lintmodel.target import Target
 
-from .wording import cpu_work, on_kpu, own_steps, size, work
+from .wording import cpu_work, on_kpu, own_steps, quantized, size, work
 
 HAVE_RULES_OF_THEIR_OWN = frozenset({"Conv", "BatchNormalization", "Gemm"}) | Pool.ops
 
@@ -30,7 +30,7 @@ def pool_on_cpu(pool: Pool, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     Source: nncase v1.9.0, fuse_kpu_conv2d_pool.cpp; measured with nncase 1.9.0.
     """
-    if plan.placements.get(pool.node.name) != Placement.FALLBACK:
+    if plan.placements.get(pool.node.name) != Placement.FALLBACK or not quantized(kpu):
         return
     if pool.is_global:
         window = f"global pool over {pool.height}x{pool.width}"
@@ -67,7 +67,9 @@ def operator_on_cpu(op: Operator, plan: Plan, kpu: Target) -> Iterator[Found]:
     Source: nncase v1.9.0, src/codegen/stackvm; measured with nncase 1.9.0.
     """
     node = op.node
-    if plan.placements.get(node.name) != Placement.FALLBACK or node.op in HAVE_RULES_OF_THEIR_OWN:
+    if plan.placements.get(node.name) != Placement.FALLBACK or not quantized(kpu):
+        return
+    if node.op in HAVE_RULES_OF_THEIR_OWN:
         return
     steps = own_steps(plan, node.name)
     if {step.op for step in steps} == {"TableLookup1D"}:
@@ -172,7 +174,7 @@ def dense_on_cpu(dense: Gemm, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     Source: nncase v1.9.0, matmul_to_conv2d.cpp, pad_conv.cpp; measured with nncase 1.9.0 (1024 and 1025).
     """
-    if plan.placements.get(dense.node.name) != Placement.FALLBACK:
+    if plan.placements.get(dense.node.name) != Placement.FALLBACK or not quantized(kpu):
         return
     ins, outs = dense.in_features, dense.out_features
     if not dense.weighted:
@@ -235,27 +237,6 @@ partly_on_cpu.bad(lambda g: g.conv_transpose(8, 16, kernel=3, stride=2, pad=1, o
 partly_on_cpu.good(lambda g: g.conv(8, 16))
 
 
-@rule("KPU119", "conv-on-cpu", Level.WARNING, on=Conv, confidence="measured")
-def conv_on_cpu(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
-    """Convolution that runs on the CPU in float32.
-
-    What it does: finds convolutions that the plan gives to the CPU. The rules about its kernel, groups, channels or
-    size say why.
-
-    Why it matters: one such layer can take longer than all the others on the KPU together, and its weights take four
-    bytes each.
-
-    What to do instead: see the other findings at the same layer.
-
-    Source: nncase v1.9.0, fake_kpu_conv2d.cpp; measured with nncase 1.9.0.
-    """
-    if plan.placements.get(conv.node.name) == Placement.FALLBACK:
-        yield Found(f"runs on the CPU in float32: {conv.macs:,} multiply-accumulates")
-
-
-conv_on_cpu.bad(lambda g: g.conv(8, 16, kernel=7))
-conv_on_cpu.good(lambda g: g.conv(8, 16, kernel=3))
-
 RULES = [
     pool_on_cpu,
     operator_on_cpu,
@@ -265,5 +246,4 @@ RULES = [
     dense_on_cpu,
     per_channel_prelu,
     partly_on_cpu,
-    conv_on_cpu,
 ]

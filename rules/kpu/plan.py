@@ -64,7 +64,9 @@ def plan(graph: Graph, target: Target) -> Plan:
     steps = tuple(_steps(compiled))
     unsupported = importer.refused.keys() | importer.left_out | {r.node for r in refusals if r.node}
     placements = {node.name: _placement(node.name, steps, unsupported) for node in graph.nodes}
-    memory = _memory(compiled, target)
+    # With a node in the network that could not be read the sizes would be those of another network.
+    whole = not importer.refused and not importer.left_out
+    memory = _memory(compiled, target) if whole else {}
     return Plan(
         steps=steps,
         placements=_with_steps(placements, steps),
@@ -74,7 +76,7 @@ def plan(graph: Graph, target: Target) -> Plan:
         not_checked=tuple(_not_checked(importer)),
         verdict="rejected" if refusals else "accepted",
         runtime="unknown" if refusals else "ok",
-        fits="no" if compiled.pools.overflow or _too_large(memory) else "unknown" if refusals else "yes",
+        fits="no" if (whole and compiled.pools.overflow) or _too_large(memory) else "unknown" if refusals else "yes",
     )
 
 
@@ -177,5 +179,7 @@ def _too_large(memory: Mapping[str, Pool]) -> bool:
 
 def _not_checked(importer: Importer) -> Iterable[NotChecked]:
     if importer.left_out:
-        names = tuple(sorted(importer.left_out))
+        names = tuple(node.name for node in importer.graph.nodes if node.name in importer.left_out)
         yield NotChecked("placement", "their shapes are not fixed", names)
+    if importer.left_out or importer.refused:
+        yield NotChecked("memory", "part of the network cannot be read")

@@ -9,7 +9,7 @@ from lintmodel.planning import Plan
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
-from .wording import refused
+from .wording import quantized, refused
 
 FLOAT_FILE = Fix("float-file", "display", "convert the float model and let nncase quantise it")
 
@@ -27,7 +27,7 @@ def not_quantized(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     Source: nncase v1.9.0, src/nncase/compiler.cpp; measured with nncase 1.9.0.
     """
-    if not kpu.options.get("ptq", True):
+    if not quantized(kpu):
         yield Found("without post-training quantisation nothing runs on the KPU")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from lintmodel.findings import Fix, Found
 from lintmodel.ir import Conv
 from lintmodel.planning import Plan, Step
+from lintmodel.target import Target
 
 from .plan import CONVERSIONS
 
@@ -19,6 +20,11 @@ def refused(plan: Plan, kind: str, words: Words, fix: Fix | None = None) -> Iter
     """A finding for every refusal of this kind, in the plan's own numbers."""
     for refusal in plan.refused(kind):
         yield Found(words(refusal.details), refusal.vendor_message or None, refusal.node, fix)
+
+
+def quantized(kpu: Target) -> bool:
+    """The network is quantised, so that the KPU is used at all; otherwise one finding says so for all layers."""
+    return bool(kpu.options.get("ptq", True))
 
 
 def own_steps(plan: Plan, node: str) -> list[Step]:

@@ -47,7 +47,10 @@ def fuse_buffers(program: Program) -> None:
                 use.connect(copied)
     for output in program.outputs:
         value = output.input()
-        if value.op.kind != "copy" or len(value.uses) != 1:
+        if value.place == "data" and IS_SLICE not in value.flags:
+            # The compiler puts a copy here too, and its first transform takes it out again.
+            _leave_directly(value)
+        elif value.op.kind != "copy" or len(value.uses) != 1:
             copied = _copy(program, value)
             copied.place = "output"
             output.inputs[0].connect(copied)
@@ -90,15 +93,10 @@ def _contiguous_slice(op: Op) -> bool:
     return True
 
 
-@transform("copy")
-def copy_to_output(p: Program, op: Op) -> bool:
-    output, value = op.child("output"), op.input()
-    if output is None or value.place != "data" or IS_SLICE in value.flags:
-        return False
+def _leave_directly(value: Value) -> None:
+    """The value is made where the function's output lies."""
     value.place = "output" if len(value.uses) == 1 else "shared"
     value.flags.add(NO_STRIDES)
-    output.inputs[0].connect(value)
-    return True
 
 
 def _copy_behind(op: Op) -> Op | None:
@@ -158,4 +156,4 @@ def copy_to_bitcast(p: Program, op: Op) -> bool:
     return True
 
 
-COPY_REMOVAL = (copy_to_output, copy_of_contiguous_slice, copy_of_strided_slice, copy_to_concat, copy_to_bitcast)
+COPY_REMOVAL = (copy_of_contiguous_slice, copy_of_strided_slice, copy_to_concat, copy_to_bitcast)

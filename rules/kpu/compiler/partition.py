@@ -32,6 +32,18 @@ class Region:
             self.ops[id(op)] = op
             self.idle = self.idle and not op.acting
 
+    def take(self, other: Region) -> None:
+        """Adds the other region's operations; what now flows inside is no longer read or made for others."""
+        for op in other.ops.values():
+            self.add(op)
+        self.reads = [slot for slot in (*self.reads, *other.reads) if id(slot.value.op) not in self.ops]
+        self.read_ids = {id(slot.value) for slot in self.reads}
+        self.makes = [value for value in (*self.makes, *other.makes) if self._leaves(value)]
+        self.made_ids = {id(value) for value in self.makes}
+
+    def _leaves(self, value: Value) -> bool:
+        return not value.uses or any(id(use.op) not in self.ops for use in value.uses)
+
     def __lt__(self, other: Region) -> bool:
         return id(self) < id(other)
 
@@ -40,12 +52,7 @@ class Region:
         ops = self.ops.values()
         self.reads = [slot for op in ops for slot in op.inputs if id(slot.value.op) not in self.ops]
         self.read_ids = {id(slot.value) for slot in self.reads}
-        self.makes = [
-            value
-            for op in ops
-            for value in op.outputs
-            if not value.uses or any(id(use.op) not in self.ops for use in value.uses)
-        ]
+        self.makes = [value for op in ops for value in op.outputs if self._leaves(value)]
         self.made_ids = {id(value) for value in self.makes}
 
 
@@ -187,10 +194,8 @@ def _step(regions: list[Region], known: _Map, condition: Condition, near: Near) 
         for region in (a, *taken):
             known.leave(region)
         for b in taken:
-            for op in b.ops.values():
-                a.add(op)
+            a.take(b)
             gone.add(id(b))
-        a.update()
         known.enter(a)
         for region in _distinct([a, *known.before(a), *known.behind(a), *known.beside(a)]):
             heapq.heappush(waiting, (position[id(region)], region))

@@ -78,6 +78,8 @@ class _Queues:
         self.heaps: list[list[tuple[float, int, Op]]] = [[] for _ in transforms]
         self.waiting: list[set[int]] = [set() for _ in transforms]
         self.serial = count()
+        self.first = 0
+        """No transform before this one has anything waiting."""
         self.by_kind: dict[str, list[int]] = {}
         for index, candidate in enumerate(transforms):
             for kind in candidate.kinds:
@@ -98,6 +100,7 @@ class _Queues:
                     found.sort(key=lambda op: op.order)
             found.reverse()
             self.sweeps[index] = found
+        self.first = 0
         return any(self.sweeps)
 
     def push(self, op: Op) -> None:
@@ -105,11 +108,13 @@ class _Queues:
             wants = self.transforms[index].wants
             if id(op) not in self.waiting[index] and (wants is None or wants(op)):
                 self.waiting[index].add(id(op))
+                self.first = min(self.first, index)
                 heapq.heappush(self.heaps[index], (op.order, next(self.serial), op))
 
     def pop(self) -> tuple[Transform, Op] | None:
-        for index, heap in enumerate(self.heaps):
-            sweep = self.sweeps[index]
+        for index in range(self.first, len(self.heaps)):
+            self.first = index
+            heap, sweep = self.heaps[index], self.sweeps[index]
             if heap and (not sweep or heap[0][0] <= sweep[-1].order):
                 op = heapq.heappop(heap)[2]
                 self.waiting[index].discard(id(op))
