@@ -253,8 +253,21 @@ def _checked(
             yield Failure(model, str(told))
         else:
             yield reports
+        if number < len(found):
+            _collect()
     if watched:
         _progress("")
+
+
+def _collect() -> None:
+    """Frees what the last model took, where the collector does not do so by itself. What was there before the first
+    model (modules, rules) is set aside, so that it is not searched every time."""
+    import gc
+
+    if not gc.isenabled():
+        if not gc.get_freeze_count():
+            gc.freeze()
+        gc.collect()
 
 
 def _progress(text: str) -> None:

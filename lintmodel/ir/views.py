@@ -57,7 +57,6 @@ class Operator(View):
     """Any node: what a rule asks for that looks at every operator alike."""
 
 
-@dataclass(frozen=True)
 class Spatial(View):
     """A view whose data input and output are feature maps: N, channels, and spatial sizes."""
 
@@ -102,7 +101,6 @@ class Spatial(View):
         return len(self.x.sizes) - 2
 
 
-@dataclass(frozen=True)
 class Windowed(Spatial):
     """A view with a sliding window: convolutions and pools. 1-D windows read as height x 1."""
 
@@ -142,7 +140,6 @@ class Windowed(Spatial):
         return (low, high) if upper else (high, low)
 
 
-@dataclass(frozen=True)
 class Conv(Windowed):
     """Convolution, grouped and depthwise ones included. Weights are input 1, the bias is input 2."""
 
@@ -184,7 +181,6 @@ class Conv(Windowed):
         return self.y.elements * self.in_channels // self.groups * kernel_height * kernel_width
 
 
-@dataclass(frozen=True)
 class ConvTranspose(Conv):
     """Transposed convolution. ``output_padding`` is height, width."""
 
@@ -208,7 +204,6 @@ class ConvTranspose(Conv):
         return self.x.elements * self.out_channels // self.groups * kernel_height * kernel_width
 
 
-@dataclass(frozen=True)
 class Pool(Windowed):
     """Maximum and average pooling; a global pool's window is the whole feature map."""
 
@@ -230,7 +225,6 @@ class Pool(Windowed):
         return self._two(self.ints("kernel_shape", (1, 1)))
 
 
-@dataclass(frozen=True)
 class Gemm(View):
     """Dense layer or matrix product. For a dense layer input 1 is the weight matrix."""
 
@@ -270,7 +264,6 @@ class Gemm(View):
         return self.y.elements * self.in_features
 
 
-@dataclass(frozen=True)
 class Resize(Spatial):
     """Upsampling or downsampling. ``mode`` is nearest, linear or cubic."""
 
@@ -286,7 +279,6 @@ class Resize(Spatial):
         return self.out_height / self.height, self.out_width / self.width
 
 
-@dataclass(frozen=True)
 class Concat(View):
     ops: ClassVar[frozenset[str]] = frozenset({"Concat"})
 
@@ -301,7 +293,6 @@ class Concat(View):
         return self.integer("axis", 1) % len(self.y.sizes)
 
 
-@dataclass(frozen=True)
 class Slice(View):
     """Part of a tensor, as begin, end and step of every axis; None while a parameter is not a constant."""
 
@@ -332,7 +323,6 @@ class Slice(View):
         return tuple(bounds)
 
 
-@dataclass(frozen=True)
 class Pad(View):
     """Constant, edge or reflected border; ``amounts`` are (before, after) of every axis, None when not constant."""
 
@@ -361,7 +351,6 @@ class Pad(View):
         return tuple(amounts)
 
 
-@dataclass(frozen=True)
 class Elementwise(View):
     """An operation of two tensors, value by value."""
 
@@ -376,7 +365,6 @@ class Elementwise(View):
         return len({self.graph.tensor(n).shape for n in self.node.inputs if n}) == 1
 
 
-@dataclass(frozen=True)
 class Activation(View):
     """A function of one tensor, value by value."""
 
@@ -386,7 +374,6 @@ class Activation(View):
     )
 
 
-@dataclass(frozen=True)
 class Reduce(View):
     """Mean, maximum, ... over axes."""
 
@@ -406,7 +393,6 @@ class Reduce(View):
         return tuple(range(rank)) if axes is None else tuple(int(a) % max(rank, 1) for a in axes)
 
 
-@dataclass(frozen=True)
 class Transpose(View):
     ops: ClassVar[frozenset[str]] = frozenset({"Transpose"})
 
@@ -427,7 +413,6 @@ class Transpose(View):
         return None if perm is None else tuple(int(p) for p in perm)
 
 
-@dataclass(frozen=True)
 class BatchNormalization(Spatial):
     ops: ClassVar[frozenset[str]] = frozenset({"BatchNormalization"})
 

@@ -215,6 +215,26 @@ def fused_activation(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
 fused_activation.bad(lambda g: g.conv(8, 8).op("Add", g.zeros(8), activation="Tanh"))
 fused_activation.good(lambda g: g.conv(8, 8).op("Add", g.zeros(8), activation="Relu"))
 
+
+@rule("KPU410", "type-mismatch", Level.ERROR, on=Model, confidence="measured")
+def type_mismatch(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
+    """Element types that do not fit together.
+
+    What it does: finds half and double precision, and integers in places where nncase computes in float32.
+
+    Why it matters: nncase's operations work on float32. It compares the types of what it connects and stops where
+    they differ: a convolution's result for an output declared float16, or the constant 0 of a ReLU and its input.
+
+    What to do instead: export in float32.
+
+    Source: nncase v1.9.0, ir/connectors.cpp; measured with nncase 1.9.0 on half and double precision.
+    """
+    yield from refused(plan, "type-mismatch", lambda d: f"{d['made']} meets {d['wanted']}; nncase computes in f32")
+
+
+type_mismatch.bad(lambda g: g.conv(8, 8).relu().retyped("float64"))
+type_mismatch.good(lambda g: g.conv(8, 8).relu())
+
 RULES = [
     not_quantized,
     quantized_operator,
@@ -225,4 +245,5 @@ RULES = [
     quantized_type,
     conv_without_bias,
     fused_activation,
+    type_mismatch,
 ]

@@ -139,8 +139,12 @@ def take_conv(p: Program, op: Op) -> bool:
     padded = make.pad(p, x, before)
     inputs = [padded.out, weights, bias]
     conv = make.kpu_candidate(p, inputs, depthwise=depthwise, kernel=kernel, pool="bypass", clamp=attrs["clamp"])
-    cut = make.pad(p, conv.out, after)
-    p.replace(op.out, make.slice_(p, cut.out, UNCUT, cut.out.shape, (1, 1, *attrs["stride"])).out)
+    result = conv.out
+    if attrs["stride"] != (1, 1) or any(any(side) for side in after):
+        # The compiler always makes both and drops what does nothing later; here that would change nothing else.
+        cut = make.pad(p, result, after)
+        result = make.slice_(p, cut.out, UNCUT, cut.out.shape, (1, 1, *attrs["stride"])).out
+    p.replace(op.out, result)
     return True
 
 

@@ -38,7 +38,7 @@ def fuse_buffers(program: Program) -> None:
         if op.kind == "concat":
             for slot in op.inputs:
                 if slot.value.op.kind != "copy":
-                    slot.connect(_copy(program, slot.value))
+                    slot.connect(_copy(program, slot.value, op))
     for op in order:
         if op.kind == "slice" and not op.acting and any(use.op.kind != "copy" for use in op.out.uses):
             users = list(op.out.uses)
@@ -61,8 +61,9 @@ def fuse_buffers(program: Program) -> None:
     _idle_bitcasts(program)
 
 
-def _copy(program: Program, value: Value) -> Value:
-    return program.add("copy", [value], [value.shape], dtype=value.dtype, of=(value.op,)).out
+def _copy(program: Program, value: Value, of: Op | None = None) -> Value:
+    """A copy that is work of the operation it is made for: the maker of the value unless another is named."""
+    return program.add("copy", [value], [value.shape], dtype=value.dtype, of=(of or value.op,)).out
 
 
 def _copies(op: Op) -> bool:
@@ -71,6 +72,8 @@ def _copies(op: Op) -> bool:
 
 
 def _idle_bitcasts(program: Program) -> None:
+    if not any(op.kind == "bitcast" and op.acting for op in program.ops):
+        return
     for op in program.postorder():
         if op.kind == "bitcast" and op.acting:
             op.input().flags.add(NO_STRIDES)

@@ -40,6 +40,7 @@ ONNX = Dialect(
     _onnx_refusal,
     types=ONNX_TYPES | {"unknown"},
     type_refusal="RuntimeError: bad optional access",
+    constant_types=frozenset({"float32", "uint8", "bool", "int32", "int64", "int16", "uint16"}),
 )
 TFLITE = Dialect(
     tflite_operators.OPERATORS | tflite_tensor_operators.OPERATORS,

@@ -43,7 +43,7 @@ def clamp_into_binary(p: Program, op: Op) -> bool:
     return True
 
 
-@transform("conv2d")
+@transform("conv2d", far=True)
 def binary_above_pool(p: Program, op: Op) -> bool:
     """conv, max pool, then a per-channel sum or product: the product comes before the pool."""
     pool = op.child("reduce_window2d")
@@ -105,7 +105,7 @@ def multiply_into_weights(p: Program, op: Op) -> bool:
     return True
 
 
-@transform("binary")
+@transform("binary", far=True)
 def add_into_matmul(p: Program, op: Op) -> bool:
     """matmul + constant of the bias' size, a Bitcast between them allowed."""
     if op.attrs["function"] != "add":
@@ -133,7 +133,7 @@ def add_into_matmul(p: Program, op: Op) -> bool:
     return False
 
 
-@transform("binary")
+@transform("binary", far=True)
 def fuse_layer_norm(p: Program, op: Op) -> bool:
     """(x - mean) / sqrt(mean((x - mean)^2) + eps) * scale + bias in the spelling of PyTorch's exporter."""
     if op.attrs["function"] != "add":

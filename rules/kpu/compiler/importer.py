@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DTYPES = {"float32": "f32", "int64": "i64", "int32": "i32", "bool": "u8", "uint8": "u8", "float64": "f64"}
 DTYPES |= {"float16": "f16", "int8": "i8", "int16": "i16", "uint64": "u64"}
+ONNX_NAMES = {"float32": "FLOAT", "float64": "DOUBLE"}
+"""ONNX's names of element types that are not numpy's in capitals."""
 NO_SIZE = "18446744073709551615"
 """How the compiler prints a dimension it does not know (-1 as an unsigned number)."""
 
@@ -43,6 +45,8 @@ class Dialect:
     """Element types it reads."""
     type_refusal: str = ""
     """What it says of others."""
+    constant_types: frozenset[str] = frozenset()
+    """Element types of constants it reads, where these are fewer."""
     states_outputs: bool = False
     """The format always states the shapes of outputs."""
 
@@ -78,6 +82,9 @@ class Importer:
             tensor = self.graph.tensor(name)
             if tensor.constant is None or not tensor.known:
                 raise CannotImport(name)
+            if self.dialect.constant_types and tensor.dtype not in self.dialect.constant_types:
+                kind = ONNX_NAMES.get(tensor.dtype, tensor.dtype.upper())
+                self.refuse("element-type", f'RuntimeError: Data type "{kind}" not supported', dtype=tensor.dtype)
             load = tensor.constant.load
             shape = tensor.sizes or (1,)
             return self.program.constant(shape, _reshaping(load, shape), self.dtype(tensor))
@@ -277,8 +284,16 @@ class Importer:
             declared = (tensor.shape if stated else None) or (1,)
             if tuple(declared) != value.shape and value.op.kind != "opaque":
                 self._mismatch(name, value, declared)
+            self._compare_types(name, value, tensor)
             op = self.program.add("output", [value], (), name=name)
             self.program.outputs.append(op)
+
+    def _compare_types(self, name: str, value: Value, tensor: Tensor) -> None:
+        wanted = DTYPES.get(tensor.dtype)
+        if wanted is not None and wanted != value.dtype and value.op.kind not in ("opaque", "input", "constant"):
+            text = f"{value.op.name}[{value.op.kind.title()}]->{name}[Output] has type mismatch: "
+            message = f"{text}[{value.dtype}]->[{wanted}]"
+            self.program.refuse("type-mismatch", value.op, message, made=value.dtype, wanted=wanted)
 
     def _mismatch(self, name: str, value: Value, declared: tuple[int | str, ...]) -> None:
         ours, theirs = (",".join(str(d) if isinstance(d, int) else NO_SIZE for d in s) for s in (value.shape, declared))

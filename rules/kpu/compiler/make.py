@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from .program import Op, Program, Range, Shape, Value
+from .program import NOTHING, Op, Program, Range, Shape, Value
 
 Pair = tuple[int, int]
 Padding = tuple[int, ...]
 """before, after, and optionally zeros put between the elements of the axis."""
+
+
+def need_type(p: Program, value: Value, wanted: str, consumer: str) -> None:
+    """The compiler compares element types when it connects two operations, and stops where they differ."""
+    if value.dtype != wanted and value is not NOTHING:
+        name = p.matched.name if p.matched else ""
+        maker = f"{value.op.name}[{value.op.kind.title()}]"
+        text = f"{maker}->{name}[{consumer}] has type mismatch: [{value.dtype}]->[{wanted}]"
+        p.refuse("type-mismatch", p.matched, text, made=value.dtype, wanted=wanted)
 
 
 def bitcast(p: Program, x: Value, shape: Sequence[int], **more: Any) -> Op:
@@ -37,11 +46,13 @@ def broadcast_shape(a: Shape, b: Shape) -> Shape:
 def binary(p: Program, function: str, a: Value, b: Value, *, clamp: bool = False, **more: Any) -> Op:
     """``clamp``: has a fused activation range."""
     shape = broadcast_shape(a.shape, b.shape)
+    need_type(p, b, a.dtype, "Binary")
     return p.add("binary", [a, b], [shape], dtype=a.dtype, function=function, clamp=clamp, **more)
 
 
 def unary(p: Program, function: str, x: Value, **more: Any) -> Op:
-    return p.add("unary", [x], [x.shape], dtype=x.dtype, function=function, **more)
+    need_type(p, x, "f32", "Unary")
+    return p.add("unary", [x], [x.shape], function=function, **more)
 
 
 def fused_unary(p: Program, x: Value, functions: Sequence[str], shape: Sequence[int] = (), **more: Any) -> Op:
@@ -96,6 +107,8 @@ def conv2d(
 ) -> Op:
     """``inputs``: data N,C,H,W, weights O,C/groups,kh,kw, bias."""
     x, weights, _ = inputs
+    for value in inputs:
+        need_type(p, value, "f32", "Conv2D")
     shape = (
         x.shape[0],
         weights.shape[0],
@@ -153,6 +166,8 @@ def reduce_window(
 
 def matmul(p: Program, a: Value, b: Value, bias: Value, *, clamp: bool = False, **more: Any) -> Op:
     """2-D, or 3-D with a batch in front on either side."""
+    for value in (a, b):
+        need_type(p, value, "f32", "MatMul")
     if len(a.shape) == 2 and len(b.shape) == 2:
         shape: Shape = (a.shape[0], b.shape[1])
     else:

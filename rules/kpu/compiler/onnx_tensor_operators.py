@@ -277,6 +277,25 @@ def compare(im: Importer, node: Node) -> Value:
     ).out
 
 
+UNSCALED = (0.0, 1.0)
+"""Zero point and scale with which truth values become real numbers and back."""
+
+
+def logical_not(im: Importer, node: Node) -> Value:
+    im.need_value_type(node.outputs[0])
+    p, x = im.program, im.read()
+    turned = make.unary(p, "logical_not", make.dequantize(p, x, UNSCALED).out).out
+    return p.add("quantize", [turned], [turned.shape], dtype="u8", range=UNSCALED).out
+
+
+def logical_and(im: Importer, node: Node) -> Value:
+    im.need_value_type(node.outputs[0])
+    p = im.program
+    a, b = (make.dequantize(p, im.read(index), UNSCALED).out for index in (0, 1))
+    both = make.binary(p, "logical_and", a, b).out
+    return p.add("quantize", [both], [both.shape], dtype="u8", range=UNSCALED).out
+
+
 def quantize(im: Importer, node: Node) -> Value:
     im.need_value_type(node.outputs[0])
     x = im.read()
@@ -339,6 +358,8 @@ OPERATORS: dict[str, Operator] = {
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
     "Where": where,
+    "Not": logical_not,
+    "And": logical_and,
     "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize,
     **{f"Reduce{name}": reduce for name in REDUCTIONS},

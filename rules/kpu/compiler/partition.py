@@ -270,5 +270,5 @@ def _outline(program: Program, region: Region) -> Program:
         function.outputs.append(output)
     function.ops = [*region.ops.values(), *function.ops]
     for op in region.ops.values():
-        op.program = function
+        op.program, op.visit = function, 0
     return function

@@ -9,7 +9,7 @@ Source: nncase v1.9.0, src/ir/connectors.cpp, graph.cpp, visitor.cpp; measured w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,7 @@ class Op:
         "acting",
         "attrs",
         "body",
+        "changed",
         "dead",
         "inputs",
         "kind",
@@ -102,6 +103,7 @@ class Op:
         "outputs",
         "program",
         "unit",
+        "visit",
     )
 
     def __init__(self, program: Program, kind: str, name: str) -> None:
@@ -117,7 +119,12 @@ class Op:
         self.acting = True
         """False for operations that only rename memory (a Concat whose inputs lie in place already)."""
         self.dead = False
+        self.visit = 0
+        """The walk that came by last."""
         self.order = 0.0
+        """Position in the visiting order."""
+        self.changed = 0
+        """The program's clock when something near it last changed."""
         self.load: Load | None = None
         """Reads a constant's values."""
         self._loaded = False
@@ -177,6 +184,14 @@ class Program:
         self.outputs: list[Op] = []
         self.touched: list[Op] = []
         """Operations whose connections changed since the rewriter last looked."""
+        self.visits = 0
+        """Counts walks over the operations."""
+        self.clock = 0
+        """Counts changes."""
+        self.tried: dict[Any, int] = {}
+        """Transforms, with the clock at which each had last been tried on everything."""
+        self.merged = False
+        """Equal operations have been merged."""
         self.matched: Op | None = None
         """The operation a transform is being tried on; what it makes stands in for that one."""
 
@@ -226,24 +241,21 @@ class Program:
 
     def postorder(self) -> list[Op]:
         """Depth first from the outputs, inputs in order: the compiler's visiting order."""
-        seen: set[int] = set()
+        self.visits += 1
+        visit = self.visits
         order: list[Op] = []
-        for output in self.outputs:
-            if id(output) in seen:
-                continue
-            seen.add(id(output))
-            stack: list[tuple[Op, Iterator[Slot]]] = [(output, iter(output.inputs))]
-            while stack:
-                op, slots = stack[-1]
-                for slot in slots:
-                    maker = slot.value.op
-                    if id(maker) not in seen:
-                        seen.add(id(maker))
-                        stack.append((maker, iter(maker.inputs)))
-                        break
-                else:
-                    order.append(op)
-                    stack.pop()
+        path: list[Op] = []
+        # None on the stack: all inputs of the last operation of the path have been visited.
+        stack: list[Op | None] = list(reversed(self.outputs))
+        while stack:
+            op = stack.pop()
+            if op is None:
+                order.append(path.pop())
+            elif op.visit != visit:
+                op.visit = visit
+                path.append(op)
+                stack.append(None)
+                stack.extend([slot.value.op for slot in reversed(op.inputs) if slot.value.op.visit != visit])
         return order
 
     def prune(self) -> list[Op]:

@@ -122,7 +122,7 @@ def fold_quantize(p: Program, op: Op) -> bool:
     return False
 
 
-@transform("kpu_conv2d")
+@transform("kpu_conv2d", far=True)
 def pool_into_conv(p: Program, op: Op) -> bool:
     """The KPU pools 2x2 (stride 1 or 2) and 4x4 behind a convolution that is not depthwise and has no pool yet."""
     if op.attrs["depthwise"] or op.attrs["pool"] != "bypass":

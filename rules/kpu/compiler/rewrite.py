@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from .program import NOTHING, Op, Program, Value
+from .program import Op, Program, Value
 
 ANY = "*"
 NEAR = 2
-"""How far from a change operations are looked at again at once; a last sweep looks at all of them."""
+"""How far from a change operations are looked at again. Transforms that look further say so with ``far``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,37 +32,59 @@ class Transform:
     kinds: tuple[str, ...]
     apply: Callable[[Program, Op], bool]
     wants: Callable[[Op], bool] | None = None
+    far: bool = False
 
     def __call__(self, program: Program, op: Op) -> bool:
         return self.apply(program, op)
 
 
 def transform(
-    *kinds: str, wants: Callable[[Op], bool] | None = None
+    *kinds: str, wants: Callable[[Op], bool] | None = None, far: bool = False
 ) -> Callable[[Callable[[Program, Op], bool]], Transform]:
     """Makes a transform of a function ``(program, op) -> bool``."""
-    return lambda function: Transform(function.__name__, kinds, function, wants)
+    return lambda function: Transform(function.__name__, kinds, function, wants, far)
 
 
 def run(program: Program, transforms: Sequence[Transform]) -> None:
     """Applies the transforms to a fixed point, then merges equal operations."""
-    order = program.prune()
     queues = _Queues(transforms)
-    if not queues.fill(order):
+    if not queues.concern(program.ops):
         return
-    changed = True
-    while changed:
+    program.touched.clear()
+    order = program.prune()
+    _note_changes(program)
+    ever = False
+    while queues.fill(program, order):
         changed = False
         while (item := queues.pop()) is not None:
             candidate, op = item
             if not op.dead and _apply(program, candidate, op):
                 changed = True
-                for near in _surroundings(program.touched):
+                for near in _note_changes(program):
                     queues.push(near)
-        if changed:
-            order = program.prune()
-            queues.fill(order)
-    program.merge_equal()
+        for candidate in transforms:
+            program.tried[candidate] = program.clock
+        ever = ever or changed
+        if not changed:
+            break
+        order = program.prune()
+    if ever or not program.merged:
+        program.touched.clear()
+        program.merge_equal()
+        program.merged = True
+        _note_changes(program)
+
+
+def _note_changes(program: Program) -> list[Op]:
+    """Marks the surroundings of what was touched as changed now, and returns them in visiting order."""
+    if not program.touched:
+        return []
+    program.clock += 1
+    near = _surroundings(program.touched)
+    program.touched.clear()
+    for op in near:
+        op.changed = program.clock
+    return near
 
 
 class _Queues:
@@ -76,40 +98,55 @@ class _Queues:
         self.sweeps: list[list[Op]] = [[] for _ in transforms]
         """Remaining operations of the sweep, last first."""
         self.heaps: list[list[tuple[float, int, Op]]] = [[] for _ in transforms]
-        self.waiting: list[set[int]] = [set() for _ in transforms]
+        self.waiting: list[set[Op]] = [set() for _ in transforms]
+        """What is in the sweep or in the heap."""
         self.serial = count()
         self.first = 0
         """No transform before this one has anything waiting."""
+        self.of_kind: dict[str, tuple[int, ...]] = {}
         self.by_kind: dict[str, list[int]] = {}
         for index, candidate in enumerate(transforms):
             for kind in candidate.kinds:
                 self.by_kind.setdefault(kind, []).append(index)
 
-    def fill(self, order: Sequence[Op]) -> bool:
-        """Starts a sweep over all operations. Answers whether there is anything to try."""
+    def concern(self, ops: Iterable[Op]) -> bool:
+        """Any of the operations is of a kind that a transform is tried on."""
+        return ANY in self.by_kind or any(op.kind in self.by_kind for op in ops)
+
+    def fill(self, program: Program, order: Sequence[Op]) -> bool:
+        """Starts a sweep over the operations that changed since each transform was last tried on all of them.
+        Answers whether there is anything to try."""
         of_kind: dict[str, list[Op]] = {}
         for position, op in enumerate(order):
             op.order = float(position)
             of_kind.setdefault(op.kind, []).append(op)
         for index, candidate in enumerate(self.transforms):
+            since = -1 if candidate.far else program.tried.get(candidate, -1)
             if candidate.wants is not None:
-                found = [op for op in order if candidate.wants(op)]
+                found = [op for op in order if op.changed > since and candidate.wants(op)]
             else:
-                found = [op for kind in candidate.kinds for op in of_kind.get(kind, ())]
+                found = [op for kind in candidate.kinds for op in of_kind.get(kind, ()) if op.changed > since]
                 if len(candidate.kinds) > 1:
                     found.sort(key=lambda op: op.order)
             found.reverse()
             self.sweeps[index] = found
+            self.waiting[index] = set(found)
         self.first = 0
         return any(self.sweeps)
 
     def push(self, op: Op) -> None:
-        for index in (*self.by_kind.get(op.kind, ()), *self.by_kind.get(ANY, ())):
+        for index in self._indices(op.kind):
             wants = self.transforms[index].wants
-            if id(op) not in self.waiting[index] and (wants is None or wants(op)):
-                self.waiting[index].add(id(op))
+            if op not in self.waiting[index] and (wants is None or wants(op)):
+                self.waiting[index].add(op)
                 self.first = min(self.first, index)
                 heapq.heappush(self.heaps[index], (op.order, next(self.serial), op))
+
+    def _indices(self, kind: str) -> tuple[int, ...]:
+        found = self.of_kind.get(kind)
+        if found is None:
+            found = self.of_kind[kind] = (*self.by_kind.get(kind, ()), *self.by_kind.get(ANY, ()))
+        return found
 
     def pop(self) -> tuple[Transform, Op] | None:
         for index in range(self.first, len(self.heaps)):
@@ -117,41 +154,52 @@ class _Queues:
             heap, sweep = self.heaps[index], self.sweeps[index]
             if heap and (not sweep or heap[0][0] <= sweep[-1].order):
                 op = heapq.heappop(heap)[2]
-                self.waiting[index].discard(id(op))
-                return self.transforms[index], op
-            if sweep:
-                return self.transforms[index], sweep.pop()
+            elif sweep:
+                op = sweep.pop()
+            else:
+                continue
+            self.waiting[index].discard(op)
+            return self.transforms[index], op
         return None
 
 
 def _apply(program: Program, candidate: Transform, op: Op) -> bool:
     if not any(value.uses for value in op.outputs):
         return False
-    program.touched.clear()
     program.matched = op
     matched = candidate(program, op)
     program.matched = None
-    if matched:
-        for changed in list(program.touched):
-            program.drop_unused(changed)
+    if not matched:
+        program.touched.clear()
+    for changed in list(program.touched):
+        program.drop_unused(changed)
     return matched
 
 
 def _surroundings(changed: Iterable[Op]) -> list[Op]:
-    """The changed operations and those within NEAR steps of them, in visiting order."""
-    found: dict[int, Op] = {}
-    edge = [op for op in dict.fromkeys(changed) if not op.dead]
-    for _ in range(NEAR + 1):
-        following: list[Op] = []
+    """The changed operations and those within NEAR steps of them, in visiting order. No transform is tried on a
+    constant, so constants are left out."""
+    # Dictionaries are sets that keep their order, so that every run does the same.
+    found = dict.fromkeys(op for op in changed if not op.dead and op.kind != "constant")
+    edge = list(found)
+    for _ in range(NEAR):
+        following: dict[Op, None] = {}
         for op in edge:
-            if id(op) in found:
-                continue
-            found[id(op)] = op
-            if op.kind != "constant":
-                following.extend(slot.value.op for slot in op.inputs if slot.value is not NOTHING)
-                following.extend(use.op for value in op.outputs for use in value.uses)
-        edge = following
-    return sorted(found.values(), key=lambda op: op.order)
+            for slot in op.inputs:
+                maker = slot.value.op
+                if maker not in found and maker.kind != "constant":
+                    following[maker] = None
+            for value in op.outputs:
+                for use in value.uses:
+                    if use.op not in found:
+                        following[use.op] = None
+        found |= following
+        edge = list(following)
+    return sorted(found, key=_by_order)
+
+
+def _by_order(op: Op) -> float:
+    return op.order
 
 
 def self_contained(ops: Sequence[Op], inputs: Sequence[Value], outputs: Sequence[Value]) -> bool:

@@ -164,7 +164,7 @@ def bitcast_quantize(p: Program, op: Op) -> bool:
     return True
 
 
-@transform("quantize")
+@transform("quantize", far=True)
 def slice_quantize(p: Program, op: Op) -> bool:
     """Quantise before cutting, unless the cut belongs to a batch-to-space chain."""
     cut = op.parent("slice")
