@@ -18,14 +18,28 @@ from lintmodel.target import load_target
 
 from .networks import NETWORKS
 
-RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "k210.json").read_text())["networks"]
+FILE: dict[str, dict[str, dict[str, Any]]] = json.loads((Path(__file__).parent / "k210.json").read_text())
+RECORDED, AS_BYTES = FILE["networks"], FILE["uint8_input"]
+"""With real inputs, and (for some of the networks) with inputs handed over as bytes."""
 EACH = pytest.mark.parametrize("name", NETWORKS)
 ACCEPTED = pytest.mark.parametrize("name", [n for n in NETWORKS if RECORDED[n]["accepted"]])
 
 
-def planned(name: str) -> Report:
+def planned(name: str, **options: str) -> Report:
     graph = normalize(NETWORKS[name](GraphBuilder()).graph())
-    return check_graph(graph, load_target("k210@1.9"))
+    return check_graph(graph, load_target("k210@1.9", options=options))
+
+
+def cpu_steps(report: Report) -> list[tuple[str, list[int]]]:
+    return [(step.op, list(step.shape)) for step in report.plan.steps if step.unit == "cpu"]
+
+
+def recorded_steps(recorded: dict[str, Any]) -> list[tuple[str, list[int]]]:
+    return [(op.split()[0], json.loads(op.rsplit(" ", 1)[1])) for op in recorded["cpu_ops"]]
+
+
+def pools(report: Report, recorded: dict[str, Any]) -> dict[str, int]:
+    return {pool: report.plan.memory[pool].peak for pool in recorded["memory"]}
 
 
 def test_every_recording_has_its_network() -> None:
@@ -45,14 +59,18 @@ def test_verdict(name: str) -> None:
 @ACCEPTED
 def test_steps_in_order_with_shapes(name: str) -> None:
     report, recorded = planned(name), RECORDED[name]
-    ours = [(s.op, list(s.shape)) for s in report.plan.steps if s.unit == "cpu"]
-    theirs = [(op.split()[0], json.loads(op.rsplit(" ", 1)[1])) for op in recorded["cpu_ops"]]
-    assert ours == theirs
+    assert cpu_steps(report) == recorded_steps(recorded)
     assert sum(s.op == "KPUConv2D" for s in report.plan.steps) == recorded["kpu_convs"]
 
 
 @ACCEPTED
 def test_bytes(name: str) -> None:
     report, recorded = planned(name), RECORDED[name]
-    ours = {pool: report.plan.memory[pool].peak for pool in recorded["memory"]}
-    assert ours == recorded["memory"]
+    assert pools(report, recorded) == recorded["memory"]
+
+
+@pytest.mark.parametrize("name", AS_BYTES)
+def test_input_as_bytes(name: str) -> None:
+    report, recorded = planned(name, input_type="uint8"), AS_BYTES[name]
+    assert cpu_steps(report) == recorded_steps(recorded)
+    assert pools(report, recorded) == recorded["memory"]

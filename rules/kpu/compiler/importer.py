@@ -212,9 +212,15 @@ class Importer:
                 shape = self.fixed(tensor)
             except CannotImport:
                 continue
-            op = self.program.add("input", (), [shape], dtype=self.dtype(tensor), place="input", name=name)
-            self.program.inputs.append(op)
-            self.values[name] = op.out
+            self.values[name] = self._input(name, shape, self.dtype(tensor))
+
+    def _input(self, name: str, shape: Shape, dtype: str) -> Value:
+        """A picture that the firmware hands over as bytes is dequantised first, in the range calibration finds.
+        Inputs that are no pictures stay real."""
+        as_bytes = dtype == "f32" and len(shape) == 4 and self.target.options.get("input_type") == "uint8"
+        op = self.program.add("input", (), [shape], dtype="u8" if as_bytes else dtype, place="input", name=name)
+        self.program.inputs.append(op)
+        return self.program.add("dequantize", [op.out], [shape], range=None).out if as_bytes else op.out
 
     def _import(self, node: Node) -> None:
         self.node = node

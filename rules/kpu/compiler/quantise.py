@@ -46,6 +46,9 @@ def calibrate(p: Program, kept_slices: Sequence[int] = ()) -> int:
         for op in order:
             if len(op.inputs) == 1 and op.input().range is not None:
                 _pass_on(op, op.input().range)
+    for op in order:
+        if op.kind == "dequantize" and op.attrs["range"] is None:
+            op.attrs["range"] = op.out.range
     return len(slices)
 
 

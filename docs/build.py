@@ -1,0 +1,113 @@
+"""Writes docs/rules.md and docs/targets.md from the rules and the capability sheets.
+
+python docs/build.py            writes them
+python docs/build.py --check    exits with 1 when a committed page differs from what would be written
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lintmodel.examples import example_source
+from lintmodel.registry import Rule, packs
+from lintmodel.target import Target, load_target, sheets_of, target_names
+
+HERE = Path(__file__).resolve().parent
+GROUPS = {
+    "1": "operators",
+    "2": "shapes and feature maps",
+    "3": "memory",
+    "4": "quantisation and element types",
+    "5": "configuration files",
+    "6": "toolchain versions and runtimes",
+    "9": "advice",
+}
+SECTIONS = ("What it does", "Why it matters", "What to do instead", "Fix safety", "Source")
+
+
+def main() -> int:
+    pages = {"rules.md": "\n".join(rules_page()), "targets.md": "\n".join(targets_page())}
+    stale = [name for name, text in pages.items() if not _same(HERE / name, text)]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            print(f"docs/{name} is not current: run python docs/build.py", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        (HERE / name).write_text(pages[name], encoding="utf-8")
+    print(f"wrote {', '.join(stale)}" if stale else "nothing to do")
+    return 0
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+def rules_page() -> Iterator[str]:
+    yield "# Rules"
+    yield ""
+    yield "Written by `docs/build.py` from the rules themselves; `lintmodel rule CODE` prints the same text."
+    for pack in packs().values():
+        family = getattr(pack, "FAMILY", None)
+        target = load_target(sheets_of(family)[0]) if family else None
+        title = f"{pack.PREFIX}: {target.title}" if target else f"{pack.PREFIX}: any target"
+        yield from ("", f"## {title}")
+        yield from _table(pack.RULES)
+        for rule in sorted(pack.RULES, key=lambda rule: rule.code):
+            yield from _rule(rule, target)
+    yield ""
+
+
+def _table(rules: list[Rule]) -> Iterator[str]:
+    group = ""
+    for rule in sorted(rules, key=lambda rule: rule.code):
+        digit = rule.code.removeprefix(rule.pack)[0]
+        if digit != group:
+            group = digit
+            yield from ("", f"### {digit}xx: {GROUPS[digit]}", "", "| rule | level | finds |", "|---|---|---|")
+        yield f"| [{rule.code}](#{rule.code.lower()}-{rule.name}) `{rule.name}` | {rule.level} | {rule.summary} |"
+
+
+def _rule(rule: Rule, target: Target | None) -> Iterator[str]:
+    yield from ("", f"### {rule.code} {rule.name}", "")
+    yield f"*{rule.level}, {rule.confidence}, since {rule.since}*"
+    for paragraph in rule.text(target).split("\n\n"):
+        text = " ".join(paragraph.split())
+        for section in SECTIONS:
+            text = text.replace(f"{section}:", f"**{section}**:", 1) if text.startswith(f"{section}:") else text
+        yield from ("", text)
+    for label, examples in (("Finds something", rule.bad_examples), ("Finds nothing", rule.good_examples)):
+        sources = [source for example in examples if (source := example_source(example))]
+        if sources:
+            yield from ("", f"{label}:", "", "```python", *sources, "```")
+
+
+def targets_page() -> Iterator[str]:
+    yield "# Targets"
+    yield ""
+    yield "Written by `docs/build.py` from the sheets in `targets/`; `lintmodel target NAME` prints the same figures."
+    for name in target_names():
+        target = load_target(name)
+        yield from ("", f"## {target.name}: {target.title}", "")
+        yield f"Toolchain: {target.toolchain_name}, versions {', '.join(target.versions)}, default {target.version}."
+        if target.notes:
+            yield from ("", target.notes)
+        yield from ("", "| limit | value | unit | source |", "|---|---|---|---|")
+        for limit, value in target.limits.items():
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            yield f"| {limit} | {shown} | {target.units.get(limit, '')} | {target.sources.get(limit, '')} |"
+        yield from ("", "| memory | bytes | align | source |", "|---|--:|--:|---|")
+        for pool, memory in target.pools.items():
+            yield f"| {pool} | {memory.bytes} | {memory.align} | {memory.source} |"
+        if target.option_specs:
+            yield from ("", "| option | default | help |", "|---|---|---|")
+            for option, spec in target.option_specs.items():
+                yield f"| {option} | {spec.default} | {spec.help} |"
+        for table, operators in target.operators.items():
+            yield from ("", f"Operators of {table} ({len(operators)}): {', '.join(sorted(operators))}.")
+    yield ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
