@@ -166,3 +166,7 @@ def write(builder: Any, value: Any) -> Any:
             getattr(tflite, f"{name}Add{key}")(builder, offset)
         return getattr(tflite, f"{name}End")(builder)
     return value
+
+
+def ints(name: str, *values: int, shape: Sequence[int] | None = None) -> T:
+    return T(name, tuple(shape or (len(values),)), "INT32", data=values)

@@ -15,28 +15,23 @@ from .graph import (
     Tensor,
     unique_names,
 )
+from .view import Operator, View
 from .views import (
     Activation,
     BatchNormalization,
     Concat,
-    Conv,
-    ConvTranspose,
     Elementwise,
     Gemm,
-    Operator,
     Pad,
-    Pool,
     Reduce,
     Resize,
     Slice,
-    Spatial,
     Transpose,
-    View,
-    Windowed,
     macs,
     view,
     view_as,
 )
+from .windows import Conv, ConvTranspose, Pool, Spatial, Windowed
 
 __all__ = [
     "Activation",
