@@ -42,9 +42,12 @@ def read_tflite(path: str | os.PathLike[str]) -> Graph:
     try:
         return _read(tables)
     except Damaged as error:
-        raise UnreadableModel(tables.path, f"is truncated or damaged: {error.reason}", error.offset) from error
+        raise UnreadableModel(
+            tables.path, f"is truncated or damaged: {error.reason}; fetch or export the model again", error.offset
+        ) from error
     except DAMAGE as error:
         reason = f"is truncated or damaged: an offset in it leads out of its {len(tables.data)} bytes"
+        reason += "; fetch or export the model again"
         raise UnreadableModel(tables.path, reason) from error
 
 
