@@ -1,7 +1,7 @@
 """Rules and packs: how they are written, and how they are found.
 
-A rule is one function with one docstring. It is called once per node of the operators it names (``on=Conv``), or
-once per model (``on=Model``), and yields :class:`~lintmodel.findings.Found`.
+A rule is one function with one docstring. It is called once per node of the operators it names (``on=Conv``), once
+per model (``on=Model``) or once per document (``on=Document``), and yields :class:`~lintmodel.findings.Found`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from .errors import LintmodelError, UnknownRule, did_you_mean
 from .findings import Found, Level
-from .ir import Graph, GraphBuilder, View
+from .ir import Document, Graph, View
 from .planning.plan import Plan
 from .target import Target
 
@@ -28,7 +28,11 @@ class Model:
     graph: Graph
 
 
-Example = Callable[[GraphBuilder], GraphBuilder]
+Example = Callable[..., Any]
+"""A function of a GraphBuilder that returns it; of nothing, returning a Document, for rules on documents."""
+
+Subject = type[View] | type[Model] | type[Document]
+"""What a rule looks at."""
 
 
 @dataclass(eq=False)
@@ -38,13 +42,14 @@ class Rule:
     code: str
     name: str
     level: Level
-    on: type[View] | type[Model]
+    on: Subject
     confidence: Confidence
     status: Status
     since: str
     function: Callable[[Any, Plan, Target], Iterator[Found]]
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     options: Mapping[str, Any] = field(default_factory=dict)
+    toolchain: str | None = None
     bad_examples: list[Example] = field(default_factory=list)
     good_examples: list[Example] = field(default_factory=list)
 
@@ -98,22 +103,23 @@ def rule(
     name: str,
     level: Level,
     *,
-    on: type[View] | type[Model],
+    on: Subject,
     confidence: Confidence = "source",
     status: Status = "stable",
     since: str = "0.1.0",
     layout: Literal["NCHW", "NHWC"] = "NCHW",
     options: Mapping[str, Any] | None = None,
+    toolchain: str | None = None,
 ) -> Callable[[Callable[[Any, Plan, Target], Iterator[Found]]], Rule]:
-    """Makes a rule of a function ``(view, plan, target) -> Iterator[Found]``.
+    """Makes a rule of a function ``(subject, plan, target) -> Iterator[Found]``; the subject is what ``on`` names.
 
     ``confidence`` says how the rule is known: recorded from the toolchain, read in its source, documented, or none
     of these. ``layout`` is that of its examples; ``options`` (of the target) are those under which the bad ones
-    are bad.
+    are bad, and ``toolchain`` the version in which its examples are what they are, where that is not the default.
     """
 
     def make(function: Callable[[Any, Plan, Target], Iterator[Found]]) -> Rule:
-        return Rule(code, name, level, on, confidence, status, since, function, layout, options or {})
+        return Rule(code, name, level, on, confidence, status, since, function, layout, options or {}, toolchain)
 
     return make
 
@@ -132,6 +138,15 @@ class FamilyPack(Pack, Protocol):
     FAMILY: str
 
     def plan(self, graph: Graph, target: Target) -> Plan: ...
+
+
+class DocumentPack(FamilyPack, Protocol):
+    """A pack that also knows documents of some kinds. Its plan for one has a verdict and no steps."""
+
+    DOCUMENTS: Sequence[str]
+    """The kinds it recognises (:attr:`lintmodel.ir.Document.kind`)."""
+
+    def check_document(self, document: Document, target: Target) -> Plan: ...
 
 
 @cache
@@ -159,6 +174,12 @@ def pack_for(family: str) -> FamilyPack:
     raise LintmodelError(f"no installed rule pack plans for the family '{family}'")
 
 
+def pack_for_document(document: Document, family: str) -> DocumentPack | None:
+    """The family's pack when it knows documents of this kind."""
+    pack: Any = pack_for(family)
+    return pack if document.kind in getattr(pack, "DOCUMENTS", ()) else None
+
+
 def rules_for(family: str) -> list[Rule]:
     """The rules that apply to a target of this family: its own pack's and those of packs for any target."""
     chosen = [p for p in packs().values() if getattr(p, "FAMILY", family) == family]
@@ -167,6 +188,11 @@ def rules_for(family: str) -> list[Rule]:
 
 def all_rules() -> list[Rule]:
     return sorted((r for p in packs().values() for r in p.RULES), key=lambda r: r.code)
+
+
+def family_of(rule: Rule) -> str | None:
+    """The family of the rule's pack; None for a rule on any target."""
+    return next((getattr(p, "FAMILY", None) for p in packs().values() if any(r is rule for r in p.RULES)), None)
 
 
 def find_rule(word: str) -> Rule:

@@ -24,8 +24,11 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class OperatorTable:
+    """Names of operators. ``without`` are names taken out of the table that a version or an extended sheet has."""
+
     names: frozenset[str]
     source: str | None = None
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +146,18 @@ def _pool(item: _Item, *, sourced: bool) -> dict[str, Any]:
 
 
 def _table(item: _Item, *, sourced: bool) -> OperatorTable:
-    keys = _mapping(item, ("names", "source"))
-    _require(item, keys, ("names", "source") if sourced else ("names",))
-    names = keys["names"]
-    words = str(names.value).split() if isinstance(names.value, str) else _texts(names)
-    return OperatorTable(frozenset(words), _text(keys.get("source")))
+    keys = _mapping(item, ("names", "without", "source"))
+    which = "without" if "without" in keys and "names" not in keys else "names"
+    _require(item, keys, (which, "source") if sourced else (which,))
+    source = _text(keys.get("source"))
+    if which == "without":
+        return OperatorTable(frozenset(), source, _words(keys["without"]))
+    return OperatorTable(_words(keys["names"]), source)
+
+
+def _words(item: _Item) -> frozenset[str]:
+    """A list of words, or words separated by white space."""
+    return frozenset(str(item.value).split() if isinstance(item.value, str) else _texts(item))
 
 
 def _option(item: _Item) -> dict[str, Any]:

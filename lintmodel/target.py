@@ -327,7 +327,8 @@ def _merge_tables(
     for name, table in tables.items():
         if name not in into and not new:
             sheet.wrong(f"{at}.{name}", _unknown("operator table", sheet, name, list(into)))
-        into[name] = replace(table, source=table.source or sheet.path)
+        names = into[name].names - table.without if table.without and name in into else table.names
+        into[name] = replace(table, names=names, source=table.source or sheet.path, without=frozenset())
 
 
 def _unknown(what: str, sheet: Sheet, name: str, known: list[str]) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from lintmodel import api
-from lintmodel.ir import Graph, GraphBuilder
-from lintmodel.normalize import normalize
+from lintmodel.examples import example_report
+from lintmodel.ir import Graph
 from lintmodel.registry import Example, Rule, all_rules, packs
 from lintmodel.target import Target, load_target
 
-TARGETS = {"kpu": "k210"}
+TARGETS = {"kpu": "k210", "tflm": "generic"}
 """The target whose limits a family's examples are written for."""
 ANY = "k210"
 """The target for rules of packs without a family."""
@@ -34,14 +34,14 @@ def families() -> dict[str, str | None]:
 
 
 @cache
-def default_target(family: str | None) -> Target:
-    return load_target(TARGETS[family] if family else ANY)
+def default_target(family: str | None, toolchain: str | None = None) -> Target:
+    return load_target(TARGETS[family] if family else ANY, toolchain)
 
 
 def checked(rule: Rule, example: Example, options: Mapping[str, Any]) -> tuple[Graph, api.Report]:
     """An example as a user's model would go through: built, normalised, planned, checked."""
-    graph = normalize(example(GraphBuilder(rule.layout)).graph())
-    return graph, api.check_graph(graph, default_target(families()[rule.code]).with_options(options))
+    report = example_report(rule, example, default_target(families()[rule.code], rule.toolchain).with_options(options))
+    return report.graph, report
 
 
 @pytest.mark.parametrize(("rule", "example"), BAD)
@@ -72,7 +72,7 @@ def test_rule_has_examples(rule: Rule) -> None:
 
 @EACH
 def test_text_has_all_sections(rule: Rule) -> None:
-    text = rule.text(default_target(families()[rule.code]))
+    text = rule.text(default_target(families()[rule.code], rule.toolchain))
     positions = [text.find(section) for section in SECTIONS]
     assert -1 not in positions, f"{rule.code}: {SECTIONS[positions.index(-1)]} is missing"
     assert positions == sorted(positions)

@@ -21,6 +21,7 @@ TFLITE_NAMES = {"Conv": "CONV_2D", "ConvTranspose": "TRANSPOSE_CONV", "MaxPool":
 TFLITE_NAMES |= {"AveragePool": "AVERAGE_POOL_2D", "Gemm": "FULLY_CONNECTED", "Sigmoid": "LOGISTIC", "Clip": "RELU6"}
 TFLITE_NAMES |= {"Concat": "CONCATENATION", "LeakyRelu": "LEAKY_RELU", "HardSwish": "HARD_SWISH", "Min": "MINIMUM"}
 TFLITE_NAMES |= {"Max": "MAXIMUM", "Flatten": "RESHAPE", "ReduceMean": "MEAN", "Unstack": "UNPACK"}
+TFLITE_NAMES |= {"QuantizeLinear": "QUANTIZE", "DequantizeLinear": "DEQUANTIZE"}
 """TFLite's names of operators that ``layout="NHWC"`` builds; others are ONNX's in capitals."""
 
 

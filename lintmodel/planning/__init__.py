@@ -1,5 +1,6 @@
 """Plans, liveness and allocators, shared by the families."""
 
+from .liveness import Liveness, liveness
 from .plan import (
     Buffer,
     Fits,
@@ -13,4 +14,17 @@ from .plan import (
     Verdict,
 )
 
-__all__ = ["Buffer", "Fits", "NotChecked", "Placement", "Plan", "Pool", "Refusal", "Runtime", "Step", "Verdict"]
+__all__ = [
+    "Buffer",
+    "Fits",
+    "Liveness",
+    "NotChecked",
+    "Placement",
+    "Plan",
+    "Pool",
+    "Refusal",
+    "Runtime",
+    "Step",
+    "Verdict",
+    "liveness",
+]

@@ -6,7 +6,8 @@ be placed.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -22,13 +23,16 @@ class OutOfMemory(Exception):
 class FirstFit:
     """Lowest gap that is large enough; neighbouring gaps merge; without a capacity the end grows.
 
-    Buffers must be given in order of birth. Sizes are rounded up to ``align`` bytes.
+    Buffers must be given in order of birth. Sizes are rounded up to ``align`` bytes. ``from_end``: a buffer takes the
+    end of its gap.
     """
 
     align: int
     capacity: int | None = None
     peak: int = 0
-    """Highest address used so far, or the size reached by growing."""
+    """Highest address used so far, or the size reached by growing; with a capacity and ``from_end``, how far the
+    buffers reach down from the capacity."""
+    from_end: bool = False
     _gaps: list[tuple[int, int]] = field(default_factory=list)
     _live: list[tuple[int, int, int]] = field(default_factory=list)
     """death, offset, size of every buffer in use, by death."""
@@ -50,11 +54,13 @@ class FirstFit:
         index = next((k for k, (_, length) in enumerate(self._gaps) if length >= size), None)
         if index is None:
             index = self._grow(size)
-        offset, length = self._gaps.pop(index)
+        start, length = self._gaps.pop(index)
+        offset = start + length - size if self.from_end else start
         if length > size:
-            insort(self._gaps, (offset + size, length - size))
+            insort(self._gaps, (start if self.from_end else offset + size, length - size))
         insort(self._live, (death, offset, size))
-        self.peak = max(self.peak, offset + size)
+        down = self.from_end and self.capacity is not None
+        self.peak = max(self.peak, (self.capacity or 0) - offset if down else offset + size)
         return offset
 
     def _grow(self, size: int) -> int:
@@ -91,8 +97,41 @@ class Linear:
 
     peak: int = 0
 
-    def place(self, size: int, align: int = 8) -> int:
-        """Offset of a buffer in bytes, aligned; its size is rounded up to 8 bytes."""
+    def place(self, size: int, birth: int = 0, death: int = 0, *, align: int = 8) -> int:
+        """Offset of a buffer in bytes, aligned; its size is rounded up to 8 bytes. Lifetimes do not matter."""
         offset = -(-self.peak // align) * align
         self.peak = offset + -(-size // 8) * 8
         return offset
+
+
+@dataclass
+class GreedyBySize:
+    """The largest buffer first, each into the lowest gap left by those that are alive at the same time.
+
+    All buffers must be known beforehand. Sizes are rounded up to ``align`` bytes. Of equally large buffers the one
+    given last is placed first.
+    """
+
+    align: int
+    peak: int = 0
+    """Highest address used."""
+
+    def place_all(self, requests: Sequence[tuple[int, int, int]]) -> list[int]:
+        """Offsets in bytes of buffers given as size, birth and death, in the order given."""
+        aligned = [(-(-size // self.align) * self.align, birth, death) for size, birth, death in requests]
+        offsets = [0] * len(aligned)
+        placed: list[tuple[int, int, int, int]] = []
+        for index in sorted(range(len(aligned)), key=lambda k: (-aligned[k][0], -k)):
+            size, birth, death = aligned[index]
+            offset = 0
+            for start, end, other_birth, other_death in placed:
+                if other_birth < death and birth < other_death:
+                    if start - offset >= size:
+                        break
+                    offset = max(offset, end)
+            offsets[index] = offset
+            # Among buffers at one address the order is that of placing.
+            at = bisect_right(placed, offset, key=lambda entry: entry[0])
+            placed.insert(at, (offset, offset + size, birth, death))
+            self.peak = max(self.peak, offset + size)
+        return offsets

@@ -79,6 +79,8 @@ class Pool:
     at: str | None = None
     """The node whose step reaches the peak."""
     parts: Mapping[str, int] = field(default_factory=dict)
+    least: int | None = None
+    """Where the use depends on data that is not in the file: the smallest it can be, ``peak`` being the largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,10 @@ class Plan:
     verdict: Verdict = "accepted"
     runtime: Runtime = "ok"
     fits: Fits = "unknown"
+    facts: tuple[tuple[str, str], ...] = ()
+    """What the pack says of a document besides findings: names and words, for the head of a report."""
+    buffers: tuple[Buffer, ...] = ()
+    """Every buffer there is, once: several tensors may lie in one. On the clock of the steps' own buffers."""
 
     @cached_property
     def _steps_of(self) -> dict[str, tuple[Step, ...]]:

@@ -212,6 +212,67 @@ def conv_transpose_shape(model: Model, plan: Plan, kpu: Target) -> Iterator[Foun
 conv_transpose_shape.bad(lambda g: g.conv_transpose(8, 16, kernel=3, stride=2, pad=1))
 conv_transpose_shape.good(lambda g: g.conv_transpose(8, 16, kernel=3, stride=1, pad=1))
 
+
+
+@rule("KPU131", "several-inputs", Level.ERROR, on=Model, confidence="measured", toolchain="1.5")
+def several_inputs(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
+    """Network with several inputs, quantised by nncase before 1.6.
+
+    What it does: finds networks with more than one input when nncase is 1.0 to 1.5.
+
+    Why it matters: these versions measure the ranges of the maps with one input only, and stop.
+
+    What to do instead: nncase 1.6 or later; or one input, cut into its parts inside the network (Slice).
+
+    Source: nncase v1.5.0, src/nncase/compiler.cpp; measured with nncase 1.0 to 1.9.
+    """
+    yield from refused(
+        plan, "several-inputs", lambda d: f"the network has {d['inputs']} inputs; nncase before 1.6 calibrates one"
+    )
+
+
+several_inputs.bad(lambda g: g.input(1, 8, 16, 16, name="a").input(1, 8, 16, 16, name="b").op("Add", "a", "b"))
+several_inputs.good(lambda g: g.conv(8, 16))
+
+
+@rule("KPU132", "quantize-rank", Level.ERROR, on=Model, confidence="measured", layout="NHWC", toolchain="1.6")
+def quantize_rank(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
+    """TFLite QUANTIZE or DEQUANTIZE of something other than a map, with nncase before 1.7.
+
+    What it does: finds both operators on tensors that do not have four axes.
+
+    Why it matters: these versions move the channels of four axes without looking how many there are; the sizes come
+    out as whatever stood in memory, and the compiler stops.
+
+    What to do instead: nncase 1.7 or later, or the TFLite file in float32.
+
+    Source: nncase v1.6.0, importer/tflite/ops/quantize.cpp; measured with nncase 1.0 to 1.8.
+    """
+    yield from refused(plan, "quantize-rank", lambda d: f"quantised with {d['rank']} axes; nncase before 1.7 takes 4")
+
+
+quantize_rank.bad(lambda g: g.input(1, 8).op("QuantizeLinear", dtype="int8").quantized())
+quantize_rank.good(lambda g: g.input(1, 8, 8, 8).op("QuantizeLinear", dtype="int8").quantized())
+
+
+@rule("KPU133", "dense-without-bias", Level.ERROR, on=Model, confidence="measured", layout="NHWC", toolchain="1.5")
+def dense_without_bias(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
+    """TFLite dense layer without a bias, with nncase before 1.6.
+
+    What it does: finds fully connected layers without a bias.
+
+    Why it matters: these versions read the bias without looking whether there is one, and crash.
+
+    What to do instead: nncase 1.6 or later, or a bias of zeros.
+
+    Source: nncase v1.5.0, importer/tflite/ops/matmul.cpp; measured with nncase 1.0 to 1.8.
+    """
+    yield from refused(plan, "dense-without-bias", lambda d: "no bias; nncase before 1.6 crashes without one")
+
+
+dense_without_bias.bad(lambda g: g.input(1, 8).op("Gemm", g.zeros(4, 8), shape=(1, 4), transB=1))
+dense_without_bias.good(lambda g: g.gemm(8, 4))
+
 RULES = [
     operator_not_imported,
     depth_multiplier,
@@ -222,4 +283,7 @@ RULES = [
     pool_stride,
     pool_rank,
     conv_transpose_shape,
+    several_inputs,
+    quantize_rank,
+    dense_without_bias,
 ]

@@ -30,7 +30,7 @@ def _upsample_and_join(g: GraphBuilder) -> GraphBuilder:
 
 def _weights_in_front(g: GraphBuilder, ins: int, outs: int) -> GraphBuilder:
     """A Gemm whose matrix is inputs x outputs, not transposed."""
-    return g.op("Gemm", g.zeros(ins, outs), g.zeros(outs), shape=(g.shape[0], outs))
+    return g.op("Gemm", g.zeros(ins, outs), g.constant(np.ones(outs, "float32")), shape=(g.shape[0], outs))
 
 
 NETWORKS: dict[str, Build] = {

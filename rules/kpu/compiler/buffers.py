@@ -31,7 +31,7 @@ def mark_idle(program: Program) -> None:
     _idle_bitcasts(program)
 
 
-def fuse_buffers(program: Program) -> None:
+def fuse_buffers(program: Program, *, bitcast_copies: bool = True) -> None:
     """Puts copies before Concats, Bitcasts and outputs and behind Slices, then removes those that are not needed."""
     order = program.postorder()
     for op in order:
@@ -54,7 +54,7 @@ def fuse_buffers(program: Program) -> None:
             copied = _copy(program, value)
             copied.place = "output"
             output.inputs[0].connect(copied)
-    for op in order:
+    for op in order if bitcast_copies else ():
         if op.kind == "bitcast" and op.maker().kind != "copy":
             op.inputs[0].connect(_copy(program, op.input()))
     run(program, COPY_REMOVAL)

@@ -281,3 +281,14 @@ def pad_to_slice(p: Program, op: Op) -> bool:
     end = [size + amount[1] for size, amount in zip(shape, pads, strict=True)]
     p.replace(op.out, make.slice_(p, op.input(), begin, end).out)
     return True
+
+
+@transform("slice")
+def slice_to_pad(p: Program, op: Op) -> bool:
+    """A Slice without steps of a map is a Pad that cuts."""
+    if op.attrs["strides"] != (1, 1, 1, 1):
+        return False
+    begin, end, shape = op.attrs["begin"], op.attrs["end"], op.input().shape
+    pads = [(-first, last - size) for first, last, size in zip(begin, end, shape, strict=True)]
+    p.replace(op.out, make.pad(p, op.input(), pads).out)
+    return True

@@ -17,6 +17,7 @@ from lintmodel.target import Target
 
 from .limits import Limits
 from .program import Op, Program, Shape, Value
+from .versions import Version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +63,7 @@ class Importer:
         self.graph = graph
         self.target = target
         self.dialect = dialect
+        self.version = Version.of(target.version)
         self.program = Program(Limits.of(target))
         self.values: dict[str, Value] = {}
         self.refused: dict[str, Op] = {}

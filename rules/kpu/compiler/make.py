@@ -176,6 +176,15 @@ def matmul(p: Program, a: Value, b: Value, bias: Value, *, clamp: bool = False, 
     return p.add("matmul", [a, b, bias], [shape], clamp=clamp, **more)
 
 
+def softmax(p: Program, x: Value, axis: int, *, whole: bool) -> Op:
+    """``whole``: one operation; otherwise the parts that older versions make of it."""
+    if whole:
+        return p.add("softmax", [x], [x.shape], axis=axis)
+    shifted = binary(p, "sub", x, reduce(p, "max", x, (axis,), True).out)
+    power = unary(p, "exp", shifted.out)
+    return binary(p, "div", power.out, reduce(p, "sum", power.out, (axis,), True).out)
+
+
 def quantize(p: Program, x: Value, range_: Range | None, **more: Any) -> Op:
     return p.add("quantize", [x], [x.shape], dtype="u8", range=range_, **more)
 

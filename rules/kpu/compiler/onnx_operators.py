@@ -145,7 +145,10 @@ def leaky_relu(im: Importer, node: Node) -> Value:
 
 
 def prelu(im: Importer, node: Node) -> Value:
+    """Before 1.7 the larger of x and its product with the slope, which is right for slopes up to 1 only."""
     p, x, slope, zero = im.program, im.read(0), im.read(1), im.scalar(0.0)
+    if not im.version.since(1, 7):
+        return make.binary(p, "max", x, make.binary(p, "mul", x, slope).out).out
     high = make.binary(p, "max", x, zero).out
     low = make.binary(p, "mul", make.binary(p, "min", x, zero).out, slope).out
     return make.binary(p, "add", high, low).out

@@ -165,10 +165,11 @@ def softmax(im: Importer, node: Node) -> Value:
     p, x = im.program, im.read()
     opset = im.graph.opsets.get("", 13)
     axis = im.attribute("axis", 1 if opset < 13 else -1) % len(x.shape)
+    whole = im.version.since(1, 6)
     if opset >= 13:
-        return p.add("softmax", [x], [x.shape], axis=axis).out
+        return make.softmax(p, x, axis, whole=whole).out
     folded = make.bitcast(p, x, (prod(x.shape[:axis]), prod(x.shape[axis:]))).out
-    return make.bitcast(p, p.add("softmax", [folded], [folded.shape], axis=1).out, x.shape).out
+    return make.bitcast(p, make.softmax(p, folded, 1, whole=whole).out, x.shape).out
 
 
 def log_softmax(im: Importer, node: Node) -> Value:

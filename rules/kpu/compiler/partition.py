@@ -56,10 +56,12 @@ class Region:
         self.made_ids = {id(value) for value in self.makes}
 
 
-def partition(program: Program) -> list[Program]:
-    """Moves every KPU region into a function of its own and puts a call in its place. Returns the functions."""
+def partition(program: Program, *, related: bool = True) -> list[Program]:
+    """Moves every KPU region into a function of its own and puts a call in its place. Returns the functions.
+
+    ``related``: regions that share some values are merged too, when no CPU work lies between them."""
     regions = _first_regions(program)
-    _merge(regions)
+    _merge(regions, related)
     outlined = [region for region in regions if region.unit != "cpu"]
     functions = [_outline(program, region) for region in outlined]
     moved = {id(op) for function in functions for op in function.ops}
@@ -140,7 +142,7 @@ Condition = Callable[[Region, Region], bool]
 Near = Callable[[Region], list[Region]]
 
 
-def _merge(regions: list[Region]) -> None:
+def _merge(regions: list[Region], also_related: bool) -> None:
     """Repeats the compiler's merging steps until none changes anything."""
     known = _Map(regions)
 
@@ -167,7 +169,7 @@ def _merge(regions: list[Region]) -> None:
         changed = False
         for condition, near in local:
             changed |= _step(regions, known, condition, near)
-    while _step(regions, known, related, known.behind):
+    while also_related and _step(regions, known, related, known.behind):
         pass
 
 

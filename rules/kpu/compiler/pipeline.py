@@ -6,9 +6,10 @@ the pass list and its order were also read off the compiler's own dumps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lintmodel.planning.allocators import FirstFit
+from lintmodel.planning.allocators import FirstFit, Linear
 
 from . import accelerate, fold, fuse, quantise, transposes
 from .buffers import fuse_buffers, mark_idle
@@ -17,11 +18,13 @@ from .partition import partition
 from .program import Program
 from .rewrite import Transform, run
 from .schedule import Pools, Scheduled, schedule
+from .versions import Version
 
 DEFAULT: tuple[Transform, ...] = (
     fold.fold_constant,
     transposes.dequantize_transpose_binary,
     transposes.dequantize_bitcast,
+    transposes.dequantize_slice,
     transposes.transpose_quantize,
     transposes.bitcast_quantize,
     transposes.slice_quantize,
@@ -31,6 +34,7 @@ DEFAULT: tuple[Transform, ...] = (
     fold.fold_two_pads,
     fold.fold_pad_slice,
     fuse.fuse_layer_norm,
+    fold.slice_to_pad,
     fold.fold_two_bitcasts,
     fold.fold_two_converts,
     fold.fold_nop_convert,
@@ -94,36 +98,74 @@ TABLES = (
     accelerate.two_tables_with_binary,
 )
 
-ALWAYS: tuple[tuple[Transform, ...], ...] = (
-    (quantise.fold_quantize,),
-    (fold.split_to_slice,),
-    PADS_INTO_CONVS,
-    DILATED_CONVS,
-    DEFAULT,
-    (fold.pad_to_slice,),
-    DENSE_TO_CONV,
-    (fuse.split_sigmoid,),
-    (accelerate.slice_of_input,),
-    (accelerate.transposed_conv,),
-    (accelerate.pad_small_map,),
-)
-"""Passes that run whether or not the network is quantised."""
+SINCE: dict[Transform, tuple[int, int]] = {
+    transposes.bitcast_clamp: (1, 1),
+    fuse.binary_above_pool: (1, 1),
+    fuse.multiply_into_weights: (1, 1),
+    transposes.transpose_sigmoid: (1, 4),
+    fold.fold_nop_slice: (1, 5),
+    fuse.add_into_matmul: (1, 6),
+    fuse.fuse_layer_norm: (1, 8),
+}
+"""The version that brought a transform."""
+UNTIL: dict[Transform, tuple[int, int]] = {fold.slice_to_pad: (1, 3), transposes.dequantize_slice: (1, 8)}
+"""The version that dropped a transform."""
 
-BEFORE_CALIBRATION: tuple[tuple[Transform, ...], ...] = (
-    (*CONVS_TO_KPU, *DEFAULT),
-    TABLES,
-    (accelerate.add_to_conv, *CONVS_TO_KPU, *DEFAULT),
-    (accelerate.table_before_slice, accelerate.table_before_pad),
-)
-AFTER_CALIBRATION: tuple[tuple[Transform, ...], ...] = (
-    (quantise.lower_conv, quantise.fold_quantize),
-    (quantise.pool_into_conv, quantise.fold_quantize),
-    (quantise.fold_transfer, quantise.fold_quantize),
-    (quantise.table_lookup,),
-    (*DEFAULT, quantise.fold_quantize),
-    (*DEFAULT, quantise.fold_quantize),
-    (transposes.dequantize_transpose, transposes.dequantize_bitcast),
-)
+Passes = list[tuple[Transform, ...]]
+
+
+def _default(version: Version) -> tuple[Transform, ...]:
+    return tuple(
+        t for t in DEFAULT if version.since(*SINCE.get(t, (1, 0))) and not (t in UNTIL and version.since(*UNTIL[t]))
+    )
+
+
+def passes_always(version: Version) -> Passes:
+    """Passes that run whether or not the network is quantised."""
+    default = _default(version)
+    passes: Passes = []
+    if version.since(1, 7):
+        passes.append((quantise.fold_quantize,))
+    if version.since(1, 8):
+        passes.append((fold.split_to_slice,))
+    if not version.since(1, 6):
+        passes.append(DENSE_TO_CONV)
+    if not version.since(1, 2):
+        passes.append((fuse.split_sigmoid,))
+    passes += [PADS_INTO_CONVS, DILATED_CONVS, default, (fold.pad_to_slice,)]
+    if version.since(1, 6):
+        passes.append(DENSE_TO_CONV)
+    if version.since(1, 2):
+        passes.append((fuse.split_sigmoid,))
+    passes.append((accelerate.slice_of_input,))
+    if version.since(1, 1):
+        passes.append((accelerate.transposed_conv,))
+    if version.since(1, 5):
+        passes.append((accelerate.pad_small_map,))
+    return passes
+
+
+def passes_before_calibration(version: Version) -> Passes:
+    """Convolutions and activations find their place; sums become convolutions, before 1.2 at once."""
+    annotate = (*CONVS_TO_KPU, *_default(version))
+    motion = (accelerate.table_before_slice, accelerate.table_before_pad)
+    if not version.since(1, 2):
+        return [(accelerate.add_to_conv, *annotate), TABLES, motion]
+    return [annotate, TABLES, (accelerate.add_to_conv, *annotate), motion]
+
+
+def passes_after_calibration(version: Version) -> Passes:
+    """Quantised convolutions, pools, tables, and what cancels between them."""
+    default = (*_default(version), quantise.fold_quantize)
+    passes: Passes = [(quantise.lower_conv, quantise.fold_quantize)]
+    if version.keeps_maps:
+        passes.append((quantise.pool_into_conv, quantise.fold_quantize))
+        passes.append((quantise.fold_transfer, quantise.fold_quantize))
+    passes += [(quantise.table_lookup,), default, default]
+    if version.since(1, 5):
+        passes.append((transposes.dequantize_transpose, transposes.dequantize_bitcast))
+    return passes
+
 
 NO_EMITTER = {
     "clamp": ("clamp-not-fused", "Clamp"),
@@ -144,32 +186,43 @@ class Compiled:
     pools: Pools
     model_bytes: int
     """Size of the model file."""
+    slices: int = 0
+    """Slices whose range depends on the calibration data."""
 
 
-def compile_program(program: Program, *, ptq: bool, kpu_bytes: int, kpu_align: int) -> Compiled:
+def compile_program(
+    program: Program, version: Version, *, ptq: bool, kpu_bytes: int, kpu_align: int, kept_slices: Sequence[int] = ()
+) -> Compiled:
     """Runs all passes. Refusals are collected in ``program.refusals``; nothing is raised for them.
 
     ``ptq``: the network is quantised after training; without it everything stays on the CPU in float32.
-    ``kpu_bytes`` and ``kpu_align`` describe the KPU's memory.
+    ``kpu_bytes`` and ``kpu_align`` describe the KPU's memory. ``kept_slices``: see :func:`quantise.calibrate`.
     """
     program.prune()
-    for transforms in ALWAYS:
+    slices = 0
+    for transforms in passes_always(version):
         run(program, transforms)
     if ptq:
-        for transforms in BEFORE_CALIBRATION:
+        for transforms in passes_before_calibration(version):
             run(program, transforms)
-        quantise.calibrate(program)
+        slices = quantise.calibrate(program, version, kept_slices)
+        slices = 0 if "slice" in version.passes_range_on else slices
         program.merge_equal()
-        for transforms in AFTER_CALIBRATION:
+        for transforms in passes_after_calibration(version):
             run(program, transforms)
     _refuse_unemittable(program)
     mark_idle(program)
-    functions = partition(program)
+    functions = partition(program, related=version.related_regions)
     for function in (program, *functions):
-        fuse_buffers(function)
-    pools = Pools(kpu=FirstFit(kpu_align, kpu_bytes))
+        fuse_buffers(function, bitcast_copies=version.bitcast_copies)
+    from_end = version.fills_from_end
+    pools = Pools(
+        kpu=FirstFit(kpu_align, kpu_bytes, from_end=from_end),
+        cpu_data=FirstFit(8, from_end=from_end),
+        kpu_data=FirstFit(8) if version.first_fit_data else Linear(),
+    )
     scheduled = schedule(program, pools)
-    return Compiled(program, functions, scheduled, pools, model_bytes(program, functions, pools))
+    return Compiled(program, functions, scheduled, pools, model_bytes(program, functions, pools), slices)
 
 
 def _refuse_unemittable(program: Program) -> None:

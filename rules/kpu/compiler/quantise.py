@@ -11,17 +11,13 @@ from collections.abc import Sequence
 from . import make
 from .program import Op, Program, Range, Value
 from .rewrite import self_contained, transform
+from .versions import Version
 
-MARKED = frozenset({"fused_unary", "fake_kpu_conv2d", "bitcast", "dequantize", "binary", "slice"})
-"""Kinds whose inputs and outputs are calibrated."""
-PASSES_RANGE_ON = frozenset({"input", "transpose", "dequantize", "pad", "resize", "bitcast", "reduce_window2d"})
-"""Kinds whose output takes over the range of their input. A Slice is not among them: whether its range is the
-input's depends on the calibration data."""
 ACTIVATION_BYTES = 144
 """Size of one piecewise-linear activation table (nncase v1.9.0, runtime_types.h)."""
 
 
-def calibrate(p: Program, kept_slices: Sequence[int] = ()) -> int:
+def calibrate(p: Program, version: Version, kept_slices: Sequence[int] = ()) -> int:
     """Numbers the ranges that calibration would find; equal numbers are equal ranges.
 
     ``kept_slices`` are the positions (in visiting order) of Slices whose cut keeps minimum and maximum of the data,
@@ -30,7 +26,7 @@ def calibrate(p: Program, kept_slices: Sequence[int] = ()) -> int:
     """
     order = p.postorder()
     for op in order:
-        if op.kind in MARKED:
+        if op.kind in version.marked:
             for value in (*(slot.value for slot in op.inputs), *op.outputs):
                 value.marked = True
     number = 0
@@ -45,18 +41,18 @@ def calibrate(p: Program, kept_slices: Sequence[int] = ()) -> int:
             slices[position].out.range = slices[position].input().range
         for op in order:
             if len(op.inputs) == 1 and op.input().range is not None:
-                _pass_on(op, op.input().range)
+                _pass_on(op, op.input().range, version.passes_range_on)
     for op in order:
         if op.kind == "dequantize" and op.attrs["range"] is None:
             op.attrs["range"] = op.out.range
     return len(slices)
 
 
-def _pass_on(op: Op, known: Range | None) -> None:
+def _pass_on(op: Op, known: Range | None, kinds: frozenset[str]) -> None:
     waiting = [op]
     while waiting:
         op = waiting.pop()
-        if op.kind in PASSES_RANGE_ON:
+        if op.kind in kinds:
             for value in op.outputs:
                 if value.marked and value.range != known:
                     value.range = known

@@ -56,12 +56,16 @@ class Pools:
 
     kpu: FirstFit
     cpu_data: FirstFit = field(default_factory=lambda: FirstFit(8))
-    kpu_data: FirstFit = field(default_factory=lambda: FirstFit(8))
+    kpu_data: FirstFit | Linear = field(default_factory=lambda: FirstFit(8))
     rdata: dict[str, Linear] = field(default_factory=lambda: {"cpu": Linear(), "kpu": Linear()})
     overflow: tuple[Op, OutOfMemory] | None = None
     """The first buffer of the KPU's memory that found no room."""
+    kpu_peak_at: Op | None = None
+    """The operation whose buffer reaches the highest address of the KPU's memory."""
+    kpu_buffers: list[tuple[int, int, int]] = field(default_factory=list)
+    """Size, birth and death of every buffer of the KPU's memory, in the order they ask for room."""
 
-    def data(self, unit: str) -> FirstFit:
+    def data(self, unit: str) -> FirstFit | Linear:
         return self.cpu_data if unit == "cpu" else self.kpu_data
 
 
@@ -167,14 +171,37 @@ def _allocate(roots: list[PlacedBuffer], pools: Pools, unit: str) -> None:
     for buffer in roots:
         op = buffer.value.op
         if buffer.place == "rdata":
-            buffer.offset = pools.rdata[unit].place(buffer.size, op.attrs.get("align", RDATA_ALIGN))
+            buffer.offset = pools.rdata[unit].place(buffer.size, align=op.attrs.get("align", RDATA_ALIGN))
         elif buffer.place == "data":
             buffer.offset = pools.data(unit).place(buffer.size, buffer.birth, buffer.death)
         elif buffer.place == "kpu":
+            before = pools.kpu.peak
+            pools.kpu_buffers.append((buffer.size, buffer.birth, buffer.death))
             try:
                 buffer.offset = pools.kpu.place(buffer.size, buffer.birth, buffer.death)
+                if pools.kpu.peak > before:
+                    pools.kpu_peak_at = op
             except OutOfMemory as error:
                 pools.overflow = pools.overflow or (op, error)
+
+
+def kpu_need(pools: Pools) -> tuple[int, int]:
+    """What the maps in use take at the worst moment, and what the allocator would need to place them, in bytes.
+
+    No order of placement needs less than the first. Where only the second is more than there is, the memory would be
+    enough and is in pieces.
+    """
+    unbounded = FirstFit(pools.kpu.align, 1 << 48, from_end=pools.kpu.from_end)
+    changes = []
+    for size, birth, death in pools.kpu_buffers:
+        unbounded.place(size, birth, death)
+        aligned = -(-size // pools.kpu.align) * pools.kpu.align
+        changes += [(birth, aligned), (death, -aligned)]
+    live = least = 0
+    for _, change in sorted(changes):
+        live += change
+        least = max(least, live)
+    return least, unbounded.peak
 
 
 def introsort(items: list[PlacedBuffer], key: Callable[[PlacedBuffer], int]) -> None:

@@ -166,6 +166,8 @@ def pool(im: Importer, node: Node) -> Value:
 def dense(im: Importer, node: Node) -> Value:
     p, x = im.program, real(im, 0)
     weights = make.transpose(p, real(im, 1), (1, 0)).out
+    if not im.version.since(1, 6) and not im.has(2):
+        im.refuse("dense-without-bias", "")
     rows = make.bitcast(p, x, make.reshaped((-1, weights.shape[0]), x.elements)).out
     bias = real(im, 2) if im.has(2) else im.zeros(weights.shape[1])
     product = make.matmul(p, rows, weights, bias, clamp=clamps(im)).out
@@ -197,8 +199,9 @@ def binary(im: Importer, node: Node) -> Value:
 
 
 def real_or_integer(im: Importer, index: int) -> Value:
-    """Quantised bytes are dequantised, whole numbers are not."""
-    return real(im, index) if im.tensor(index).dtype in ("uint8", "int8") else im.read(index)
+    """Quantised bytes are dequantised; whole numbers are too before 1.6."""
+    dequantised = im.tensor(index).dtype in ("uint8", "int8") or not im.version.since(1, 6)
+    return real(im, index) if dequantised else im.read(index)
 
 
 def floor_divide(im: Importer, node: Node) -> Value:
@@ -278,7 +281,7 @@ def softmax(im: Importer, node: Node) -> Value:
     if dtype != "float32":
         mismatch(im, node, "Softmax", dtype)
     x = real(im)
-    return im.program.add("softmax", [x], [x.shape], axis=len(x.shape) - 1).out
+    return make.softmax(im.program, x, len(x.shape) - 1, whole=im.version.since(1, 6)).out
 
 
 def log_softmax(im: Importer, node: Node) -> Value:

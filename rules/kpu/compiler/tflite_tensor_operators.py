@@ -113,13 +113,21 @@ def cast(im: Importer, node: Node) -> Value:
     return im.program.add("convert", [x], [x.shape], dtype=dtype).out
 
 
+def _transposed_before(im: Importer, x: Value) -> None:
+    """Before 1.7 the importer moved the channels of what it quantised, four axes or not."""
+    if not im.version.since(1, 7) and len(x.shape) != 4 and x.op.kind != "constant":
+        im.refuse("quantize-rank", "", rank=len(x.shape))
+
+
 def quantize(im: Importer, node: Node) -> Value:
+    _transposed_before(im, im.read())
     x, output = im.read(), im.graph.tensor(node.outputs[0])
     dtype = DTYPES.get(output.dtype, "u8")
     return im.program.add("quantize", [x], [x.shape], dtype=dtype, range=parameters(im, output)).out
 
 
 def dequantize(im: Importer, node: Node) -> Value:
+    _transposed_before(im, im.read())
     return make.dequantize(im.program, im.read(), parameters(im, im.tensor(0))).out
 
 

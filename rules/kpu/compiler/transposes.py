@@ -196,6 +196,18 @@ def dequantize_transpose_binary(p: Program, op: Op) -> bool:
 
 
 @transform("dequantize")
+def dequantize_slice(p: Program, op: Op) -> bool:
+    """Cut the bytes, not the reals. Only where the Slice is the first to read."""
+    cut = op.out.uses[0].op
+    if cut.kind != "slice":
+        return False
+    attrs = cut.attrs
+    below = make.slice_(p, op.input(), attrs["begin"], attrs["end"], attrs["strides"], of=(cut,))
+    p.replace(cut.out, make.dequantize(p, below.out, op.attrs["range"]).out)
+    return True
+
+
+@transform("dequantize")
 def dequantize_bitcast(p: Program, op: Op) -> bool:
     view = op.child("bitcast")
     if view is None:
