@@ -82,6 +82,13 @@ class Concat(View):
         return self.integer("axis", 1) % len(self.y.sizes)
 
 
+def slice_range(start: int, end: int, step: int, size: int) -> range:
+    """The positions that ONNX's Slice takes of an axis of ``size`` elements. Unlike Python's, one that counts
+    backwards from before the first element takes the first."""
+    first, stop, step = slice(start, end, step).indices(size)
+    return range(max(first, 0) if size else first, stop, step)
+
+
 class Slice(View):
     """Part of a tensor, as begin, end and step of every axis; None while a parameter is not a constant."""
 
@@ -107,8 +114,8 @@ class Slice(View):
         bounds = [(0, size, 1) for size in sizes]
         for k, axis in enumerate(axes if axes is not None else range(len(starts))):
             size, step = sizes[axis], int(steps[k]) if steps is not None else 1
-            begin, end, _ = slice(int(starts[k]), int(ends[k]), step).indices(size)
-            bounds[axis % len(sizes)] = (begin, end, step)
+            taken = slice_range(int(starts[k]), int(ends[k]), step, size)
+            bounds[axis % len(sizes)] = (taken.start, taken.stop, step)
         return tuple(bounds)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ir import Node
 from ..ir.dtypes import onnx_dtype
+from ..ir.views import slice_range
 from .known import SMALL, Known
 from .rearrange import axes_of, permutation, slice_bounds
 
@@ -165,9 +166,9 @@ def _slice(node: Node, known: Known, inputs: Sequence[Any]) -> Sequence[Array | 
         return ()
     cuts = [slice(None)] * inputs[0].ndim
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        # an end before the first element cannot be written as a slice of Python's, which counts it from the back
-        backwards = step < 0 and end < -inputs[0].shape[axis]
-        cuts[axis] = slice(start, None if backwards else end, step)
+        taken = slice_range(start, end, step, inputs[0].shape[axis])
+        # a stop before the first element cannot be written as a slice of Python's, which counts it from the back
+        cuts[axis] = slice(taken.start, taken.stop if taken.stop >= 0 else None, step)
     return [inputs[0][tuple(cuts)].reshape(known.tensors[node.outputs[0]].sizes)]  # TFLite's may drop axes
 
 

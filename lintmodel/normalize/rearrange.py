@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import Dim, Node, Shape
+from ..ir.views import slice_range
 from .known import Known, broadcast, product, total
 
 Shapes = Sequence[Shape | None]
@@ -167,7 +168,7 @@ def part(node: Node, known: Known) -> Shapes:
         if starts is None or ends is None or steps is None:
             out[axis] = "?"
         elif isinstance(size, int):
-            out[axis] = len(range(*slice(starts[k], ends[k], steps[k]).indices(size)))
+            out[axis] = len(slice_range(starts[k], ends[k], steps[k], size))
         elif (starts[k], steps[k]) != (0, 1) or ends[k] < 2**31 - 1:  # a very large end means all of it
             out[axis] = "?"
     return [tuple(out)]
