@@ -6,37 +6,21 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
-from .errors import LintmodelError, UsageError
+from .errors import LintmodelError, UnreadableModel, UsageError
 from .findings import Finding, Found, Location
-from .ir import Composite, Graph, Node, Operator, View, macs, view_as
-from .ir.dtypes import bits
+from .ir import Document, Graph, Node, Operator, View, view_as
+from .node_report import NodeReport, node_reports
 from .planning import NotChecked, Placement, Plan
-from .registry import Model, Rule, pack_for, rules_for
+from .registry import Model, Rule, pack_for, pack_for_document, rules_for
 from .target import Target, load_target
 
 
 @dataclass(frozen=True)
-class NodeReport:
-    """One line of the report's node list: a node, or a composite of several."""
-
-    name: str
-    op: str
-    native_op: str
-    placement: Placement
-    rules: tuple[str, ...]
-    shape: tuple[int | str, ...] | None
-    macs: int
-    weight_bytes: int
-    file: str
-    line: int | None
-    members: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Report:
-    """Everything lintmodel has to say about one model on one target."""
+    """Everything lintmodel has to say about one model or document on one target. Of a document the graph is empty."""
 
     model: str
     graph: Graph
@@ -45,6 +29,7 @@ class Report:
     nodes: tuple[NodeReport, ...]
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...] = ()
+    document: Document | None = None
 
     @property
     def verdict(self) -> str:
@@ -105,26 +90,27 @@ def check(
     return check_graph(read_model(model, input_shapes), chosen)
 
 
-def read_model(model: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
-    """A model, read and normalised. ``input_shapes`` under the name ``""`` is that of the only input."""
+def read_model(model: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Graph | Document:
+    """A model, read and normalised, or a document. ``input_shapes`` under the name ``""`` is that of the only input."""
     with _bugs_named(f"reading {_name(model)}"):
         shapes = dict(input_shapes or {})
         only = shapes.pop("", None)
-        graph = _read(model, shapes)
+        found = _read(model, shapes)
         if only is not None:
-            if len(graph.inputs) != 1:
-                names = ", ".join(graph.inputs)
-                raise UsageError(f"which input has the shape {'x'.join(map(str, only))}? The model has {names}")
-            graph = _read(model, {**shapes, graph.inputs[0]: only})
+            found = _read(model, {**shapes, _only_input(found, only): only})
+        if isinstance(found, Document):
+            return found
 
         from .normalize import normalize
 
-        return normalize(graph)
+        return normalize(found)
 
 
-def check_graph(graph: Graph, target: Target, *, select: Callable[[Rule], bool] | None = None) -> Report:
-    """The report on a graph already read and normalised. ``select`` chooses the rules that may find something;
-    the plan and with it the verdict do not depend on it."""
+def check_graph(graph: Graph | Document, target: Target, *, select: Callable[[Rule], bool] | None = None) -> Report:
+    """The report on a graph already read and normalised, or on a document. ``select`` chooses the rules that may
+    find something; the plan and with it the verdict do not depend on it."""
+    if isinstance(graph, Document):
+        return check_document(graph, target, select=select)
     name = graph.path or graph.name
     with _bugs_named(f"planning {name} for {target.name}"):
         plan = pack_for(target.family).plan(graph, target)
@@ -136,16 +122,41 @@ def check_graph(graph: Graph, target: Target, *, select: Callable[[Rule], bool] 
         graph=graph,
         target=target,
         plan=plan,
-        nodes=tuple(_nodes(graph, plan, findings)),
+        nodes=tuple(node_reports(graph, plan, findings)),
         findings=findings,
         not_checked=(*plan.not_checked, *_not_checked(graph, skipped)),
+    )
+
+
+def check_document(document: Document, target: Target, *, select: Callable[[Rule], bool] | None = None) -> Report:
+    """The report on a document. Raises UnreadableModel when the target's pack does not know documents of its kind."""
+    pack = pack_for_document(document, target.family)
+    if pack is None:
+        why = f"is a {document.kind}, which is not made for target {target.name}; give the .onnx or .tflite model"
+        raise UnreadableModel(document.path, why)
+    with _bugs_named(f"checking {document.path} for {target.name}"):
+        plan = pack.check_document(document, target)
+    chosen = [r for r in rules_for(target.family) if r.on is Document and (select is None or select(r))]
+    found = [occurrence for rule in chosen for occurrence in _called(rule, document, None, plan, target)]
+    graph = Graph(
+        PurePath(document.path).name, document.kind, inputs=(), outputs=(), nodes=(), tensors={}, path=document.path
+    )
+    return Report(
+        model=document.path,
+        graph=graph,
+        target=target,
+        plan=plan,
+        nodes=(),
+        findings=_findings(found, graph, target, document),
+        not_checked=plan.not_checked,
+        document=document,
     )
 
 
 # ---- reading
 
 
-def _read(model: Any, input_shapes: Mapping[str, Sequence[int]]) -> Graph:
+def _read(model: Any, input_shapes: Mapping[str, Sequence[int]]) -> Graph | Document:
     if isinstance(model, str | os.PathLike):
         from .frontends import read
 
@@ -157,6 +168,13 @@ def _read(model: Any, input_shapes: Mapping[str, Sequence[int]]) -> Graph:
     raise UsageError(
         f"a model is a path or an onnx.ModelProto, not {type(model).__module__}.{type(model).__qualname__}"
     )
+
+
+def _only_input(found: Graph | Document, shape: Sequence[int]) -> str:
+    inputs = found.inputs if isinstance(found, Graph) else ("",)
+    if len(inputs) != 1:
+        raise UsageError(f"which input has the shape {'x'.join(map(str, shape))}? The model has {', '.join(inputs)}")
+    return inputs[0]
 
 
 def _name(model: Any) -> str:
@@ -226,7 +244,9 @@ def _called(rule: Rule, subject: Any, node: str | None, plan: Plan, target: Targ
         raise _bug(f"rule {rule.code} {rule.name}" + (f" at node '{node}'" if node else ""), error) from error
 
 
-def _findings(occurrences: Sequence[Occurrence], graph: Graph, target: Target) -> tuple[Finding, ...]:
+def _findings(
+    occurrences: Sequence[Occurrence], graph: Graph, target: Target, document: Document | None = None
+) -> tuple[Finding, ...]:
     """In the order of the nodes, what concerns the whole model first."""
     nodes: dict[str, Node] = {}
     for _, node in graph.walk():
@@ -248,7 +268,7 @@ def _findings(occurrences: Sequence[Occurrence], graph: Graph, target: Target) -
                 level=found.level or rule.level,
                 message=found.message,
                 node=name,
-                location=_location(graph, at),
+                location=_location_in(document, found.key) if document else _location(graph, at),
                 vendor_message=found.vendor_message,
                 fix=found.fix,
                 fingerprint=_fingerprint(rule.code, target.name, name or "", at.op if at else "", str(count)),
@@ -263,6 +283,11 @@ def _location(graph: Graph, node: Node | None) -> Location:
     if node is not None and node.source.line is not None:
         return Location(node.source.file or graph.path, node.source.line, node.source.column)
     return Location(graph.path)
+
+
+def _location_in(document: Document, key: str | None) -> Location:
+    """The value in the document's text, else the file."""
+    return Location(document.path, *document.positions.get(key or "", (None, None)))
 
 
 def _fingerprint(*parts: str) -> str:
@@ -304,77 +329,3 @@ def _cause(graph: Graph, node: Node) -> str:
 def _quoted(words: Sequence[str], most: int = 5) -> str:
     listed = ", ".join(f"'{word}'" for word in words[:most])
     return f"{listed} and {len(words) - most} more" if len(words) > most else listed
-
-
-# ---- the list of nodes
-
-
-_WORST_FIRST = (
-    Placement.UNSUPPORTED,
-    Placement.FALLBACK,
-    Placement.PARTIAL,
-    Placement.ACCELERATED,
-    Placement.FREE,
-)
-
-
-def _nodes(graph: Graph, plan: Plan, findings: Sequence[Finding]) -> Iterator[NodeReport]:
-    """Every node once, the members of a composite as one, where its last member stands."""
-    rules: dict[str, set[str]] = {}
-    for finding in findings:
-        rules.setdefault(finding.node or "", set()).add(finding.rule)
-    composites = _disjoint(graph.composites)
-    inside = {name for composite in composites.values() for name in composite.members}
-    for node in graph.nodes:
-        whole = composites.get(node.name)
-        if whole is None and node.name in inside:
-            continue
-        members = [graph.node(name) for name in whole.members] if whole else [node]
-        names = [member.name for member in members] + ([whole.name] if whole else [])
-        placements = {_placement(plan, member.name) for member in members}
-        yield NodeReport(
-            name=whole.name if whole else node.name,
-            op=whole.op if whole else node.op,
-            native_op=node.native_op,
-            placement=next(p for p in _WORST_FIRST if p in placements),
-            rules=tuple(sorted({code for name in names for code in rules.get(name, ())})),
-            shape=graph.tensor(whole.output if whole else _first(node.outputs)).shape,
-            macs=sum(macs(graph, member) for member in members),
-            weight_bytes=sum(_weight_bytes(graph, member) for member in members),
-            file=node.source.file or graph.path,
-            line=node.source.line,
-            members=whole.members if whole else (),
-        )
-
-
-def _disjoint(composites: Sequence[Composite]) -> dict[str, Composite]:
-    """The composites by their last member; of those that share a node, the largest."""
-    chosen: dict[str, Composite] = {}
-    inside: set[str] = set()
-    for composite in sorted(composites, key=lambda c: -len(c.members)):
-        if inside.isdisjoint(composite.members):
-            inside.update(composite.members)
-            chosen[composite.members[-1]] = composite
-    return chosen
-
-
-def _placement(plan: Plan, node: str) -> Placement:
-    if node not in plan.placements:
-        raise LintmodelError(
-            f"the plan places every node but '{node}'; this is a bug in the rule pack, please report it"
-        )
-    return plan.placements[node]
-
-
-def _first(names: Sequence[str]) -> str:
-    return next((name for name in names if name), "")
-
-
-def _weight_bytes(graph: Graph, node: Node) -> int:
-    """Bytes of the node's constant inputs as the file stores them, without reading them."""
-    found = 0
-    for name in dict.fromkeys(node.inputs):
-        tensor = graph.tensor(name)
-        if tensor.constant is not None and tensor.known and tensor.dtype not in ("string", "unknown"):
-            found += -(-tensor.elements * bits(tensor.dtype) // 8)
-    return found

@@ -1,4 +1,4 @@
-"""The source text of a rule's examples: ``conv(8, 16, kernel=5, size=32)`` as it stands beside the rule."""
+"""A rule's examples: run, and as source text (``conv(8, 16, kernel=5, size=32)``) as it stands beside the rule."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import ast
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import Report
+    from .registry import Example, Rule
+    from .target import Target
 
 
 def example_source(example: Callable[..., Any]) -> str:
@@ -19,6 +24,17 @@ def example_source(example: Callable[..., Any]) -> str:
         if first == code.co_firstlineno and names == code.co_varnames[: code.co_argcount]:
             return _text(node, names[0] if names else "")
     return ""
+
+
+def example_report(rule: Rule, example: Example, target: Target) -> Report:
+    """What is said of an example, gone through as a user's model or document would be: built, normalised, checked."""
+    from .api import check_graph
+    from .ir import Document, GraphBuilder
+    from .normalize import normalize
+
+    if rule.on is Document:
+        return check_graph(example(), target)
+    return check_graph(normalize(example(GraphBuilder(rule.layout)).graph()), target)
 
 
 Function = ast.Lambda | ast.FunctionDef

@@ -55,7 +55,8 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a rule yields: the message, and what only this occurrence knows. The engine adds rule, place and
-    fingerprint. ``node`` overrides the node the rule was called for; ``level`` overrides the rule's level."""
+    fingerprint. ``node`` overrides the node the rule was called for; ``level`` overrides the rule's level. ``key`` is
+    the dotted path of the value in a document that it is about, which gives line and column."""
 
     message: str
     vendor_message: str | None = None
@@ -63,3 +64,4 @@ class Found:
     fix: Fix | None = None
     level: Level | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None

@@ -6,18 +6,19 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import LintmodelError, UnreadableModel, UsageError, did_you_mean
 from ..report import FORMATS
 from .arguments import Parser, add_color, add_help, words
+from .given import add_given, shapes_given, targets_given
 from .output import complain, look, write, write_file
 
 if TYPE_CHECKING:
     from ..api import Report
     from ..registry import Rule
     from ..report import Failure
-    from ..target import OptionSpec, Target
+    from ..target import Target
 
 FORMAT_VARIABLE = "LINTMODEL_OUTPUT_FORMAT"
 
@@ -27,8 +28,8 @@ def run_check(argv: Sequence[str]) -> int:
     if not args.models:
         raise UsageError("no model given: name a file or a directory, as in lintmodel check model.onnx --target TARGET")
     format = _format(args)
-    targets = _targets(words(args.target), _pairs(args.option, "--option", "KEY=VALUE"))
-    shapes = _input_shapes(args.input_shape)
+    targets = targets_given(args)
+    shapes = shapes_given(args)
     select = _selection(args)
 
     reports: list[Report] = []
@@ -52,8 +53,8 @@ def _parser() -> Parser:
         "models",
         nargs="*",
         metavar="MODEL",
-        help="An .onnx or .tflite file, a directory to search for them, or a glob. Hidden directories, site-packages, "
-        "node_modules and venv are not searched",
+        help="An .onnx or .tflite file, a directory to search for them, a glob, or a compiled .kmodel. Hidden "
+        "directories, site-packages, node_modules and venv are not searched",
     )
     group = parser.add_argument_group("Options")
     group.add_argument(
@@ -63,13 +64,7 @@ def _parser() -> Parser:
         metavar="TARGET[,...]",
         help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
     )
-    group.add_argument("-O", "--option", action="append", metavar="KEY=VALUE", help="An option of the target")
-    group.add_argument(
-        "--input-shape",
-        action="append",
-        metavar="[NAME=]1x3x224x224",
-        help="Fix the shape of an input, batch included; without a name, of the only one",
-    )
+    add_given(group)
     group.add_argument(
         "--fail-on",
         choices=("error", "warning", "note", "never"),
@@ -132,62 +127,6 @@ def _format(args: argparse.Namespace) -> str:
 
 def _to_file(args: argparse.Namespace) -> bool:
     return args.output_file not in (None, "-")
-
-
-def _pairs(values: Sequence[str] | None, option: str, form: str) -> dict[str, str]:
-    found = {}
-    for value in values or ():
-        key, equals, text = value.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"{option} takes {form}, not '{value}'")
-        found[key.strip()] = text.strip()
-    return found
-
-
-def _targets(names: Sequence[str], options: Mapping[str, str]) -> list[Target]:
-    """The targets with the options that each of them has; an option that none has is a mistake."""
-    from ..target import load_target, target_names
-
-    if not names:
-        known = ", ".join(target_names()[:8])
-        raise UsageError(f"no target given: add --target with one of {known}, or see lintmodel targets")
-    targets = [load_target(name) for name in dict.fromkeys(names)]
-    for key in options:
-        if not any(key in target.option_specs for target in targets):
-            targets[0].with_options({key: options[key]})  # raises with the nearest option
-    return [
-        target.with_options(
-            {k: _scalar(v, target.option_specs[k]) for k, v in options.items() if k in target.option_specs}
-        )
-        for target in targets
-    ]
-
-
-def _scalar(text: str, spec: OptionSpec) -> Any:
-    """A value of the kind the option takes: true, false, a number, else the text itself."""
-    if isinstance(spec.default, str):
-        return text
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    try:
-        return float(text) if set(text) & set(".eE") else int(text)
-    except ValueError:
-        return text
-
-
-def _input_shapes(values: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
-    """Shapes by input name; the one given without a name under the empty name."""
-    found = {}
-    for value in values or ():
-        name, _, sizes = value.rpartition("=")
-        try:
-            shape = tuple(int(size) for size in sizes.lower().replace(",", "x").split("x"))
-        except ValueError:
-            raise UsageError(f"--input-shape takes NAME=1x3x224x224, not '{value}'") from None
-        if min(shape) < 1:
-            raise UsageError(f"--input-shape: sizes are whole numbers of at least 1, not '{sizes}'")
-        found[name] = shape
-    return found
 
 
 def _selection(args: argparse.Namespace) -> Callable[[Rule], bool] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import UnknownRule, UsageError
 from .arguments import Parser, words
 from .output import look, write
 
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 
 
 def run_rule(argv: Sequence[str]) -> int:
-    parser = Parser("rule [OPTIONS] RULE", "Explain a rule: what it finds, why that matters, what to do instead")
-    parser.add_argument_group("Arguments").add_argument("rule", nargs="?", metavar="RULE", help="Its code or its name")
+    parser = Parser(
+        "rule [OPTIONS] RULE", "Explain a rule: what it finds, why that matters, what to do instead", _EPILOG
+    )
+    parser.add_argument_group("Arguments").add_argument(
+        "rule", nargs="?", metavar="RULE", help="Its code or name, or any text: an error number, a line of a log"
+    )
     parser.add_common()
     group = parser.add_argument_group("Limits")
     group.add_argument("--target", metavar="TARGET", help="Whose limits to fill in [default: the first of the family]")
@@ -27,9 +32,11 @@ def run_rule(argv: Sequence[str]) -> int:
     if not args.rule:
         raise UsageError("no rule given: name its code or its name; lintmodel rules lists them")
 
-    from ..registry import find_rule
-
-    rule = find_rule(args.rule)
+    rules = _meant(args.rule)
+    if len(rules) > 1:
+        _list(rules, args)
+        return 0
+    rule = rules[0]
     target = _target(rule, args.target)
     if args.format == "json":
         write(json.dumps(_rule_dict(rule, target), indent=2) + "\n")
@@ -48,10 +55,36 @@ def run_rules(argv: Sequence[str]) -> int:
     from ..registry import all_rules, selector
 
     chosen = selector(words(args.select) or ["ALL"]) if args.select else None
-    rules = [rule for rule in all_rules() if chosen is None or chosen(rule)]
+    _list([rule for rule in all_rules() if chosen is None or chosen(rule)], args)
+    return 0
+
+
+_EPILOG = """\
+Examples:
+  lintmodel rule conv-kernel
+  lintmodel rule 2003
+  lintmodel rule "Allocator has ran out of memory"
+"""
+
+
+def _meant(word: str) -> list[Rule]:
+    """The rule of this code or name, else all that have the text in them. Raises UnknownRule for none."""
+    from ..registry import find_rule
+
+    try:
+        return [find_rule(word)]
+    except UnknownRule:
+        from ..search import search_rules
+
+        if found := search_rules(word):
+            return found
+        raise
+
+
+def _list(rules: Sequence[Rule], args: argparse.Namespace) -> None:
     if args.format == "json":
         write(json.dumps([_facts(rule) for rule in rules], indent=2) + "\n")
-        return 0
+        return
 
     from ..report.console import table, to_text
 
@@ -60,22 +93,18 @@ def run_rules(argv: Sequence[str]) -> int:
     for rule in rules:
         rows.add_row(rule.code, rule.name, str(rule.level), rule.confidence, rule.summary)
     write(to_text([rows], how))
-    return 0
 
 
 def _target(rule: Rule, word: str | None) -> Target | None:
     """The target whose limits the text is printed with: the one asked for, else the first of the rule's family."""
-    from ..registry import packs
+    from ..registry import family_of
     from ..target import load_target, sheets_of
 
     if word:
         return load_target(word)
-    for pack in packs().values():
-        family = getattr(pack, "FAMILY", None)
-        if family and any(known is rule for known in pack.RULES):
-            names = sheets_of(family)
-            return load_target(names[0]) if names else None
-    return None
+    family = family_of(rule)
+    names = sheets_of(family) if family else []
+    return load_target(names[0]) if names else None
 
 
 def _facts(rule: Rule) -> dict[str, Any]:

@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ..errors import UnreadableModel, UsageError, did_you_mean
-from ..ir import Graph
+from ..ir import Document, Graph
 
 
-def read(path: str | os.PathLike[str], input_shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
-    """Reads a network, whatever its format: the file's bytes decide, not its name.
+def read(path: str | os.PathLike[str], input_shapes: Mapping[str, Sequence[int]] | None = None) -> Graph | Document:
+    """Reads a network or a document, whatever its format: the file's bytes decide, not its name.
 
     ``input_shapes`` maps names of inputs to full shapes, batch included. Raises UnreadableModel with one sentence
-    that says what the file is and what to give instead when it is not a network that can be read, and UsageError
+    that says what the file is and what to give instead when it can not be read, and UsageError
     when ``input_shapes`` names an input that is not there or asks for a shape the format cannot give it.
     """
     from .sniff import sniff
@@ -29,6 +29,12 @@ def read(path: str | os.PathLike[str], input_shapes: Mapping[str, Sequence[int]]
         graph = read_tflite(path)
         _keeps_its_shapes(graph, input_shapes or {})
         return graph
+    if kind.format == "kmodel":
+        from .kmodel import read_kmodel
+
+        if input_shapes:
+            raise UsageError(f"{os.fspath(path)}: a compiled model keeps its shapes; compile it again with others")
+        return read_kmodel(path)
     raise UnreadableModel(os.fspath(path), kind.advice)
 
 

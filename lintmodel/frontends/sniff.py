@@ -16,12 +16,12 @@ from typing import BinaryIO
 _HEAD = 8192
 """Bytes read from the start: every magic number below lies in the first 300, and a text needs a few lines."""
 
-READABLE = ("onnx", "tflite")
+READABLE = ("onnx", "tflite", "kmodel")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a file is. ``advice`` goes behind the file's name: "is a kmodel ...; give the .onnx it was made from"."""
+    """What a file is. ``advice`` goes behind the file's name: "is an RKNN model ...; give the .onnx model"."""
 
     format: str
     readable: bool
@@ -113,9 +113,9 @@ def _by_header(head: bytes, size: int) -> Kind | None:
         return None
     first, second = struct.unpack_from("<II", head)
     if head.startswith(b"LDMK"):  # 'KMDL' as a little-endian integer; the version follows
-        return _kind("kmodel", f"is a kmodel (version {second}), already compiled; {_SOURCE}")
+        return _kind("kmodel", f"is a kmodel (version {second}), already compiled")
     if first == 3 and _kmodel_v3(head):
-        return _kind("kmodel", f"is a kmodel (version 3), already compiled; {_SOURCE}")
+        return _kind("kmodel", "is a kmodel (version 3), already compiled")
     if head[4:6] == b"ET" and head[6:8].isdigit():
         return _kind("pte", "is an ExecuTorch program, already compiled; give the .onnx or .tflite model instead")
     if head[:3] in (b"EDL", b"PDL") and head[3:4].isdigit():

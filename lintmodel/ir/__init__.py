@@ -1,6 +1,7 @@
 """The intermediate representation: one graph for every file format."""
 
 from .builder import GraphBuilder
+from .document import Document, document
 from .graph import (
     Composite,
     Constant,
@@ -42,6 +43,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Dim",
+    "Document",
     "Elementwise",
     "Gemm",
     "Graph",
@@ -63,6 +65,7 @@ __all__ = [
     "Transpose",
     "View",
     "Windowed",
+    "document",
     "macs",
     "unique_names",
     "view",

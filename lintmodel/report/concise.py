@@ -45,7 +45,7 @@ def _summary(report: Report) -> Iterator[str]:
         parts.append("fails on the board" if report.runtime == "fails" else "runs on the board: unknown")
     if report.fits == "no":
         parts.append("does not fit in memory")
-    target = f"{report.target.name} ({report.target.toolchain})"
+    target = f"{report.target.name} ({report.target.toolchain})" if report.document is None else report.target.name
     yield f"{model}: {report.verdict} for {target}: {'; '.join(parts)}"
     for item in report.not_checked:
         nodes = f" at {counted(len(item.nodes), 'node')}" if item.nodes else ""

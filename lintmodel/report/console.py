@@ -9,6 +9,7 @@ from . import Look
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 
 def to_text(items: Iterable[Any], look: Look) -> str:
@@ -60,3 +61,10 @@ def grid(*widths: int | None) -> Table:
     for width in widths:
         found.add_column(overflow="fold", max_width=width)
     return found
+
+
+def line(*parts: str | tuple[str, str]) -> Text:
+    """Text as it is, and pairs of text and style."""
+    from rich.text import Text
+
+    return Text.assemble(*parts)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..api import NodeReport, Report
+    from ..api import Report
     from ..findings import Finding
+    from ..node_report import NodeReport
     from ..planning import Pool, Step
     from . import Failure
 
@@ -27,6 +28,7 @@ def report_dict(report: Report) -> dict[str, Any]:
     return {
         "model": report.model,
         "format": report.graph.format,
+        **_document(report),
         "target": report.target.name,
         "toolchain": report.target.toolchain,
         "verdict": report.verdict,
@@ -40,6 +42,14 @@ def report_dict(report: Report) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in report.findings],
         "not_checked": [{"what": item.what, "why": item.why, "nodes": list(item.nodes)} for item in report.not_checked],
     }
+
+
+def _document(report: Report) -> dict[str, Any]:
+    """What a file says that is no network; nothing for one that is."""
+    if report.document is None:
+        return {}
+    facts = {"facts": [list(fact) for fact in (*report.document.facts, *report.plan.facts)]}
+    return {"document": {"kind": report.document.kind, "values": _plain(report.document.values), **facts}}
 
 
 def _node(node: NodeReport) -> dict[str, Any]:
@@ -69,6 +79,8 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _pool(pool: Pool) -> dict[str, Any]:
     found = {"capacity": pool.capacity, "peak": pool.peak, "at": pool.at}
+    if pool.least is not None:
+        found["least"] = pool.least
     return {**found, "parts": dict(pool.parts)} if pool.parts else found
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from ..findings import Finding, Level
 from ..planning import Placement, Pool
 from .console import grid, table, to_text
-from .text import closing, counted, folded, printable, shape, short, size
+from .text import closing, counted, document_facts, folded, printable, shape, short, size
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ..api import NodeReport, Report
+    from ..api import Report
+    from ..node_report import NodeReport
     from . import Failure, Look
 
 VERDICTS = {"accepted": "bold green", "rejected": "bold red", "miscompiled": "bold magenta", "unknown": "bold yellow"}
@@ -45,6 +46,7 @@ def _items(reports: Sequence[Report], failures: Sequence[Failure], look: Look) -
         yield from _verdict(report, look)
         yield from _findings(report, look)
         if not look.quiet:
+            yield from _document(report)
             yield from _layers(report, look)
             yield from _memory(report, look)
             yield from _not_checked(report)
@@ -73,7 +75,9 @@ def _verdict(report: Report, look: Look) -> Iterator[Any]:
         (report.verdict, VERDICTS[report.verdict]),
         " for ",
         (target.name, "bold"),
-        f" ({target.toolchain})  {printable(report.model)}",
+        # A document was made by whatever toolchain it was made by, and its facts say so.
+        f" ({target.toolchain})" if report.document is None else "",
+        f"  {printable(report.model)}",
     )
     runtime, fits = report.runtime, report.fits
     facts: list[str | tuple[str, str]] = [
@@ -139,20 +143,36 @@ def _findings(report: Report, look: Look) -> Iterator[Any]:
 
 
 def _occurrences(report: Report, findings: Sequence[Finding], look: Look) -> Any:
-    """Node and message, and once what the toolchain itself would say."""
+    """Node and message, and once what the toolchain, or whoever the finding's ``speaker`` is, would say itself."""
     rows = grid(0, None, None)
     width = max(16, look.width // 3)
     said = False
     for finding in findings[:ALIKE]:
-        where = short(finding.node, width) if finding.node else "the model"
+        where = short(finding.node, width) if finding.node else "the model" if report.document is None else "the file"
         if finding.location and finding.location.line:
             where += f" ({printable(finding.location.file)}:{finding.location.line})"
         rows.add_row("", _line((where, "bold")), _line(printable(finding.message)))
         if finding.vendor_message and not said:
             said = True
-            says = f"{report.target.toolchain_name} says: {printable(finding.vendor_message)}"
+            speaker = finding.details.get("speaker", report.target.toolchain_name)
+            says = f"{speaker} says: {printable(finding.vendor_message)}"
             rows.add_row("", "", _line((says, "dim")))
     return rows
+
+
+# ---- a document
+
+
+def _document(report: Report) -> Iterator[Any]:
+    """What the file says, a line each."""
+    if report.document is None:
+        return
+    yield ""
+    yield _line((printable(report.document.kind), "bold"))
+    rows = grid(None, None)
+    for name, said in document_facts(report):
+        rows.add_row(_line(f"  {printable(name)}"), _line(printable(said)))
+    yield rows
 
 
 # ---- layers
@@ -217,10 +237,12 @@ def _memory_bar(pool: Pool, look: Look) -> Text:
 
 
 def _memory_words(pool: Pool) -> str:
+    """``1.5 MiB of 2 MiB (75 %)``, and both bounds where they differ."""
+    used = size(pool.peak) if pool.least is None else f"between {size(pool.least)} and {size(pool.peak)}"
     if pool.capacity is None:
-        return size(pool.peak)
+        return used
     share = f" ({100 * pool.peak / pool.capacity:.0f} %)" if pool.capacity else ""
-    return f"{size(pool.peak)} of {size(pool.capacity)}{share}"
+    return f"{used} of {size(pool.capacity)}{share}"
 
 
 # ---- what was not checked

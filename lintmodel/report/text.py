@@ -51,8 +51,16 @@ def closing(reports: Sequence[Report], failures: Sequence[Failure]) -> str:
 
 
 def placements(report: Report) -> str:
-    """``20 accelerated, 3 partial``"""
+    """``20 accelerated, 3 partial``; of a document what it says: ``kmodel (version 4; layers 11)``"""
+    if report.document is not None:
+        said = "; ".join(f"{name} {words}" for name, words in document_facts(report))
+        return printable(f"{report.document.kind} ({said})")
     return ", ".join(f"{count} {placement}" for placement, count in report.counts.items() if count) or "no nodes"
+
+
+def document_facts(report: Report) -> Sequence[tuple[str, str]]:
+    """What a document says, and what the pack says of it."""
+    return (*report.document.facts, *report.plan.facts) if report.document is not None else ()
 
 
 def size(count: int) -> str:

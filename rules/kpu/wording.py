@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lintmodel.findings import Fix, Found
-from lintmodel.ir import Conv
+from lintmodel.ir import Conv, Pad
 from lintmodel.planning import Plan, Step
 from lintmodel.target import Target
 
 from .plan import CONVERSIONS
+from .runtime_support import available, firmware_of
 
 Words = Callable[[Mapping[str, Any]], str]
 
@@ -25,6 +26,17 @@ def refused(plan: Plan, kind: str, words: Words, fix: Fix | None = None) -> Iter
 def quantized(kpu: Target) -> bool:
     """The network is quantised, so that the KPU is used at all; otherwise one finding says so for all layers."""
     return bool(kpu.options.get("ptq", True))
+
+
+def folded_pads(plan: Plan, conv: Conv) -> tuple[int, int, int, int]:
+    """Padding in pixels (top, left, bottom, right), with that of a Pad before the convolution that the compiler took
+    into it."""
+    maker = conv.graph.producer(conv.node.inputs[0])
+    amounts = Pad(conv.graph, maker).amounts if maker is not None and maker.op == "Pad" else None
+    if maker is None or amounts is None or len(amounts) != 4 or own_steps(plan, maker.name):
+        return conv.pads
+    (top, bottom), (left, right) = amounts[1:3] if conv.node.layout == "NHWC" else amounts[2:4]
+    return conv.pads[0] + top, conv.pads[1] + left, conv.pads[2] + bottom, conv.pads[3] + right
 
 
 def own_steps(plan: Plan, node: str) -> list[Step]:
@@ -60,6 +72,12 @@ def shape(sizes: Sequence[int | str]) -> str:
 def kilobytes(count: int) -> str:
     """Bytes for people: exact below 10 KiB, KiB above."""
     return f"{count:,} bytes" if count < 10_240 else f"{count / 1024:,.0f} KiB"
+
+
+def room(kpu: Target) -> str:
+    """How much main memory there is, or what the firmware leaves of it: ``maixpy-full leaves 3,584 KiB``."""
+    left, firmware = kilobytes(available(kpu) or 0), firmware_of(kpu)
+    return f"{firmware} leaves {left}" if firmware else f"the chip has {left}"
 
 
 def shape_is_known(conv: Conv) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lintmodel.api import NodeReport, Report
+from lintmodel.api import Report
 from lintmodel.findings import Finding, Fix, Level, Location
 from lintmodel.ir import Graph, GraphBuilder
+from lintmodel.node_report import NodeReport
 from lintmodel.planning import Buffer, NotChecked, Placement, Plan, Pool, Step
 from lintmodel.target import Target
 

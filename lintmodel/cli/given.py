@@ -1,0 +1,81 @@
+"""What commands on models take alike: targets with their options, and the shapes of inputs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .arguments import words
+
+if TYPE_CHECKING:
+    from ..target import OptionSpec, Target
+
+
+def add_given(group: Any) -> None:
+    """The options ``-O`` and ``--input-shape``."""
+    group.add_argument("-O", "--option", action="append", metavar="KEY=VALUE", help="An option of the target")
+    group.add_argument(
+        "--input-shape",
+        action="append",
+        metavar="[NAME=]1x3x224x224",
+        help="Fix the shape of an input, batch included; without a name, of the only one",
+    )
+
+
+def targets_given(args: argparse.Namespace) -> list[Target]:
+    """The targets with the options that each of them has; an option that none has is a mistake."""
+    from ..target import load_target, target_names
+
+    names, options = words(args.target), _pairs(args.option, "--option", "KEY=VALUE")
+    if not names:
+        known = ", ".join(target_names()[:8])
+        raise UsageError(f"no target given: add --target with one of {known}, or see lintmodel targets")
+    targets = [load_target(name) for name in dict.fromkeys(names)]
+    for key in options:
+        if not any(key in target.option_specs for target in targets):
+            targets[0].with_options({key: options[key]})  # raises with the nearest option
+    return [
+        target.with_options(
+            {k: _scalar(v, target.option_specs[k]) for k, v in options.items() if k in target.option_specs}
+        )
+        for target in targets
+    ]
+
+
+def shapes_given(args: argparse.Namespace) -> dict[str, tuple[int, ...]]:
+    """Shapes by input name; the one given without a name under the empty name."""
+    found = {}
+    for value in args.input_shape or ():
+        name, _, sizes = value.rpartition("=")
+        try:
+            shape = tuple(int(size) for size in sizes.lower().replace(",", "x").split("x"))
+        except ValueError:
+            raise UsageError(f"--input-shape takes NAME=1x3x224x224, not '{value}'") from None
+        if min(shape) < 1:
+            raise UsageError(f"--input-shape: sizes are whole numbers of at least 1, not '{sizes}'")
+        found[name] = shape
+    return found
+
+
+def _pairs(values: Sequence[str] | None, option: str, form: str) -> dict[str, str]:
+    found = {}
+    for value in values or ():
+        key, equals, text = value.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"{option} takes {form}, not '{value}'")
+        found[key.strip()] = text.strip()
+    return found
+
+
+def _scalar(text: str, spec: OptionSpec) -> Any:
+    """A value of the kind the option takes: true, false, a number, else the text itself."""
+    if isinstance(spec.default, str):
+        return text
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return float(text) if set(text) & set(".eE") else int(text)
+    except ValueError:
+        return text

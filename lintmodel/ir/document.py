@@ -1,0 +1,32 @@
+"""A file that is not a network: a configuration, a compiled model. Its values, and where each stands in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Fact = tuple[str, str]
+"""A name and what there is to say about it: ``("working memory", "33,600 bytes")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a front end read from a file that is no network. Packs say which kinds they know, and check them."""
+
+    path: str
+    kind: str
+    """``kmodel``, ``rknn-config``, ..."""
+    values: Mapping[str, Any]
+    """Plain values by name, nested as in the file."""
+    positions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Line and column, both from 1, by the dotted path of a value (``quantization.dtype``). Empty for binary files."""
+    text: str = ""
+    """The whole text; empty for binary files."""
+    facts: tuple[Fact, ...] = ()
+    """What a report says of the file, in a few lines."""
+
+
+def document(kind: str, path: str = "", **values: Any) -> Document:
+    """A document in one line, for the examples that stand next to rules and for tests."""
+    return Document(path or f"example.{kind}", kind, values)
