@@ -77,9 +77,10 @@ def _live(found: Sequence[Buffer], clock: Sequence[int]) -> tuple[int, ...]:
     live = []
     seen = 0
     for k, now in enumerate(clock):
-        until = bisect_right(times, now) if k + 1 < len(clock) else len(times)
-        live.append(max(levels[min(seen + 1, until) : until + 1]))
-        seen = bisect_right(times, now)
+        here = bisect_right(times, now)
+        until = here if k + 1 < len(clock) else len(times)
+        live.append(max(levels[min(seen + 1, here) : until + 1]))
+        seen = here
     return tuple(live)
 
 

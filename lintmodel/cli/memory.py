@@ -1,0 +1,93 @@
+"""``lintmodel memory``: what every layer of a model takes in a target's memories, and when."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ..errors import LintmodelError, UsageError, did_you_mean
+from .arguments import Parser, add_color, add_help
+from .given import add_given, shapes_given, targets_given
+from .output import look, write, write_file
+
+FORMATS = ("rich", "json", "csv")
+
+
+def run_memory(argv: Sequence[str]) -> int:
+    args = _parser().parse(argv)
+    if not args.model:
+        raise UsageError("no model given: name a file, as in lintmodel memory model.onnx --target TARGET")
+    if args.format not in FORMATS:
+        hint = did_you_mean(args.format, list(FORMATS)) or f"; there are {', '.join(FORMATS)}"
+        raise UsageError(f"--format: no format '{args.format}'{hint}")
+    targets, shapes = targets_given(args), shapes_given(args)
+    if len(targets) > 1:
+        raise UsageError(f"memory takes one target, not {', '.join(target.name for target in targets)}")
+
+    from ..api import check_graph, read_model
+    from ..report import memory, memory_text
+
+    try:
+        report = check_graph(read_model(args.model, shapes), targets[0])
+    except LintmodelError as error:
+        if args.model in str(error):
+            raise
+        raise LintmodelError(f"{args.model}: {error}") from error
+    stream = sys.stdout if args.output_file in (None, "-") else None
+    if args.format == "rich":
+        text = memory_text.render_text(report, look(stream, color=args.color))
+    else:
+        text = memory.render_json(report) if args.format == "json" else memory.render_csv(report)
+    if stream is None:
+        write_file(args.output_file, text)
+    else:
+        write(text, stream)
+    return int(memory.overflows(report))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "memory [OPTIONS] MODEL --target TARGET",
+        "Show what a model's layers take in a target's memories, step by step",
+        _EPILOG,
+    )
+    group = parser.add_argument_group("Arguments")
+    group.add_argument("model", nargs="?", metavar="MODEL", help="An .onnx or .tflite file")
+    group = parser.add_argument_group("Options")
+    group.add_argument(
+        "-t",
+        "--target",
+        action="append",
+        metavar="TARGET",
+        help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
+    )
+    add_given(group)
+    add_help(group)
+    group = parser.add_argument_group("Output")
+    group.add_argument(
+        "--format",
+        "--output-format",
+        dest="format",
+        default="rich",
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} (the layers alone) [default: rich]",
+    )
+    group.add_argument("-o", "--output-file", metavar="FILE", help="Write to a file, whole or not at all")
+    add_color(group)
+    return parser
+
+
+_EPILOG = """\
+Of every memory: its capacity, the peak that the toolchain's allocator reaches, and what is in use
+at once, below which no allocator can come. What lies between the two is lost in gaps and to
+alignment.
+
+Exit codes:
+  0  the model fits, or it is not known whether it does
+  1  a memory is too small
+  2  the model could not be read, or the command makes no sense
+
+Examples:
+  lintmodel memory model.onnx --target CHIP
+  lintmodel memory model.tflite --target CHIP --format csv -o layers.csv
+"""
