@@ -31,6 +31,10 @@ READABLE = {
     "residual.tflite": ("tflite", 7, {"Conv", "Add", "ReduceMean", "Gemm", "Softmax"}),
     "int8.tflite": ("tflite", 5, {"Conv", "AveragePool", "Reshape"}),
     "edgetpu.tflite": ("tflite", 1, {"edgetpu-custom-op"}),
+    "mobilenetv2_mnist.tflite": ("tflite", 74, {"Conv", "Add", "ReduceMean", "Shape", "Slice", "Stack", "Reshape"}),
+    "wiki_zeropadding_240x320.tflite": ("tflite", 25, {"Pad", "Conv", "Reshape", "Gemm", "Softmax"}),
+    "mnist_float.tflite": ("tflite", 9, {"Conv", "MaxPool", "Reshape", "Gemm", "Softmax"}),
+    "mnist_uint8.tflite": ("tflite", 11, {"QuantizeLinear", "Conv", "MaxPool", "Gemm"}),
 }
 UNREADABLE = {
     # file: a word the sentence must have
@@ -79,6 +83,52 @@ COMPILED = {
         },
         {"kpu": 6528, "input": 12288, "output": 16, "data": 30528, "model": 7768},
     ),
+    "models/mobilenetv2_mnist.tflite": (
+        {
+            "Conv2D": 9,
+            "Copy": 11,
+            "Dequantize": 41,
+            "KPUConv2D": 55,
+            "KPUDownload": 41,
+            "KPUUpload": 38,
+            "Pad": 36,
+            "Quantize": 38,
+            "Reduce": 1,
+            "Slice": 2,
+            "Softmax": 1,
+        },
+        {"kpu": 122880, "input": 3136, "output": 40, "data": 226576, "model": 4320064},
+    ),
+    "models/wiki_zeropadding_240x320.tflite": (
+        {
+            "Conv2D": 1,
+            "Copy": 1,
+            "Dequantize": 1,
+            "KPUConv2D": 16,
+            "KPUDownload": 1,
+            "KPUUpload": 1,
+            "Pad": 1,
+            "Quantize": 1,
+            "Softmax": 1,
+            "Transpose": 2,
+        },
+        {"kpu": 1213440, "input": 921600, "output": 8, "data": 5376000, "model": 831448},
+    ),
+    "models/mnist_float.tflite": (
+        {
+            "Copy": 1,
+            "Dequantize": 5,
+            "KPUConv2D": 5,
+            "KPUDownload": 5,
+            "KPUUpload": 5,
+            "Pad": 2,
+            "Quantize": 5,
+            "ReduceWindow2D": 2,
+            "Softmax": 1,
+            "Transpose": 1,
+        },
+        {"kpu": 40960, "input": 3136, "output": 40, "data": 126224, "model": 101296},
+    ),
     "models/unsorted.onnx": (
         {"Dequantize": 1, "KPUConv2D": 1, "KPUDownload": 1, "KPUUpload": 1, "Quantize": 1},
         {"kpu": 6144, "input": 12288, "output": 8192, "data": 5120, "model": 2032},
@@ -86,6 +136,7 @@ COMPILED = {
 }
 # The same compiler's refusals of the others: the verdict of each.
 REFUSED = ("dynamic_batch.onnx", "custom_op.onnx", "control_flow.onnx", "float64.onnx", "int8.tflite", "edgetpu.tflite")
+REFUSED += ("mnist_uint8.tflite",)
 
 
 def test_committed_models_are_what_build_writes() -> None:

@@ -71,13 +71,15 @@ def tflite_model(
     more: Sequence[Subgraph] = (),
     metadata: Mapping[str, bytes] | None = None,
     external: bool = False,
+    shared_zeros: bool = False,
 ) -> bytes:
     """The bytes of a model: its main subgraph, then ``more``. With ``external`` the weights stand behind the
-    flatbuffer, as in files above 2 GB."""
+    flatbuffer, as in files above 2 GB. With ``shared_zeros`` tensors of zeros of one length have their bytes in
+    common."""
     subgraphs = [Subgraph(tensors, ops, inputs, outputs), *more]
     codes = list(dict.fromkeys((op.code, op.version) for subgraph in subgraphs for op in subgraph.ops))
     blobs: list[bytes] = [b""]  # buffer 0 is that of every tensor without values
-    main = [_subgraph(subgraph, codes, blobs) for subgraph in subgraphs]
+    main = [_subgraph(subgraph, codes, blobs, shared_zeros) for subgraph in subgraphs]
     entries = [{"Name": name, "Buffer": len(blobs) + k} for k, name in enumerate(metadata or {})]
     values = list((metadata or {}).values())
     model = {
@@ -107,12 +109,19 @@ def _code(code: str | int, version: int) -> dict[str, Any]:
     return {"BuiltinCode": number, "DeprecatedBuiltinCode": min(number, 127), "Version": version, **custom}
 
 
-def _subgraph(subgraph: Subgraph, codes: list[tuple[str | int, int]], blobs: list[bytes]) -> dict[str, Any]:
+def _subgraph(
+    subgraph: Subgraph,
+    codes: list[tuple[str | int, int]],
+    blobs: list[bytes],
+    shared_zeros: bool,
+) -> dict[str, Any]:
     index = {"-": -1} | {tensor.name: k for k, tensor in enumerate(subgraph.tensors)}
     tensors = []
     for tensor in subgraph.tensors:
         fields = {"Name": tensor.name, "Shape": list(tensor.shape), "Type": getattr(tflite.TensorType, tensor.dtype)}
-        if tensor.bytes is not None:
+        if tensor.zeros and shared_zeros and tensor.bytes in blobs:
+            fields["Buffer"] = blobs.index(tensor.bytes)
+        elif tensor.bytes is not None:
             fields["Buffer"] = len(blobs)
             blobs.append(tensor.bytes)
         if tensor.scales:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from lintmodel.findings import Fix, Found, Level
-from lintmodel.ir import Conv
+from lintmodel.ir import Conv, GraphBuilder
 from lintmodel.planning import Plan
 from lintmodel.registry import rule
 from lintmodel.target import Target
 
-from .wording import cpu_work, on_kpu, own_steps, shape_is_known, size, work
+from .wording import cpu_work, folded_pads, on_kpu, own_steps, shape_is_known, size, work
+
+
+def _around(plan: Plan, node: str) -> Counter[str]:
+    """What the CPU does for a convolution on the KPU, but for the change of a TFLite file's layout."""
+    return Counter({op: times for op, times in cpu_work(plan, node).items() if op != "Transpose"})
+
+THINNING = {"Slice", "StridedSlice"}
+"""Steps that drop rows and columns, as nncase 1.x and 0.2 call them."""
 
 
 def _square_kernel(conv: Conv, kpu: Target) -> bool:
@@ -193,27 +202,33 @@ channel_count.good(lambda g: g.conv(1024, 4, kernel=1, size=8))
 def stride_padding(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
     """Stride 2 with padding or a size that the KPU cannot do on its own.
 
-    What it does: finds convolutions with stride 2 that run on the KPU with a Pad or a crop on the CPU around them.
+    What it does: finds convolutions with stride 2 that run on the KPU with a Pad or a crop on the CPU around them. A
+    Pad that the file has before the convolution counts as its padding, because nncase takes it in.
 
     Why it matters: the KPU convolves with one pixel of padding on every side and keeps the top left of every 2x2
     block. Padding on two sides only (TensorFlow's SAME on an even size), no padding, or an odd size make the CPU pad
     the map in float32 before and cut it after.
 
-    What to do instead: pad one pixel on every side and let the input be even. In Keras put ZeroPadding2D(1) before a
-    convolution with padding="valid"; in PyTorch padding=1.
+    What to do instead: pad one pixel on every side and let the input be even. In Keras put ZeroPadding2D(1), that is
+    ((1, 1), (1, 1)), before a convolution with padding="valid"; in PyTorch padding=1. nncase 0.1 takes a stride of 2
+    in this form too.
 
     Fix safety: the border pixels change, so the network should be trained again.
 
-    Source: nncase v1.9.0, fuse_fake_kpu_conv2d_strided_slice.cpp; measured with nncase 1.9.0; nncase issues 48, 89, 99.
+    Source: nncase v1.9.0, fuse_fake_kpu_conv2d_strided_slice.cpp; measured with nncase 1.9.0 on ONNX and TFLite; nncase
+    issues 48, 89, 99; Sipeed's guide to models on the K210.
     """
-    extra = cpu_work(plan, conv.node.name)
-    if not shape_is_known(conv) or conv.stride != (2, 2) or "Slice" in extra or not _square_kernel(conv, kpu):
+    extra = _around(plan, conv.node.name)
+    if not shape_is_known(conv) or conv.stride != (2, 2) or THINNING & extra.keys() or not _square_kernel(conv, kpu):
         return
     if not on_kpu(plan, conv.node.name) or not extra:
         return
     border = (conv.kernel[0] - 1) // 2
-    odd = [f"input is {conv.height}x{conv.width}, odd"] if conv.height % 2 or conv.width % 2 else []
-    uneven = [f"padding is {conv.pads} (top, left, bottom, right)"] if set(conv.pads) != {border} else []
+    pads = folded_pads(plan, conv)
+    height = conv.height - pads[0] - pads[2] + conv.pads[0] + conv.pads[2]
+    width = conv.width - pads[1] - pads[3] + conv.pads[1] + conv.pads[3]
+    odd = [f"input is {height}x{width}, odd"] if height % 2 or width % 2 else []
+    uneven = [f"padding is {pads} (top, left, bottom, right)"] if set(pads) != {border} else []
     if reasons := uneven + odd:
         wanted = f"the KPU has {border} on every side and an even size"
         text = f"{' and '.join(reasons)}; {wanted}: the CPU does {work(extra)}"
@@ -223,6 +238,12 @@ def stride_padding(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
 stride_padding.bad(lambda g: g.conv(8, 16, kernel=3, stride=2, pads=(0, 0, 1, 1), size=32))
 stride_padding.bad(lambda g: g.conv(8, 16, kernel=3, stride=2, size=31))
 stride_padding.good(lambda g: g.conv(8, 16, kernel=3, stride=2, size=32))
+
+
+@stride_padding.good
+def _zero_padding(g: GraphBuilder) -> GraphBuilder:
+    g.input(1, 8, 32, 32).op("Pad", g.constant([0, 0, 1, 1, 0, 0, 1, 1]), shape=(1, 8, 34, 34))
+    return g.conv(8, 16, kernel=3, stride=2, pads=0)
 
 
 @rule("KPU204", "stride-on-cpu", Level.WARNING, on=Conv, confidence="measured")
@@ -242,7 +263,7 @@ def stride_on_cpu(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
     """
     if not shape_is_known(conv) or conv.stride == (1, 1):
         return
-    if on_kpu(plan, conv.node.name) and "Slice" in cpu_work(plan, conv.node.name):
+    if on_kpu(plan, conv.node.name) and THINNING & cpu_work(plan, conv.node.name).keys():
         kind = "depthwise convolution" if conv.depthwise else "convolution"
         full = f"{conv.height}x{conv.width}"
         yield Found(f"{kind} with stride {size(conv.stride)} is computed at {full} and thinned out on the CPU")
@@ -262,7 +283,8 @@ def small_map(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
     those of squeeze-and-excitation blocks.
 
     Why it matters: the CPU pads the map to {small_map}x{small_map} in float32, the KPU computes all of it, and the
-    CPU cuts the result out again. Where the KPU cannot take the layer, the CPU computes the larger map.
+    CPU cuts the result out again. Where the KPU cannot take the layer, the CPU computes the larger map. Before nncase
+    1.5 such layers run on the CPU as they are.
 
     What to do instead: keep maps at 4x4 or larger, and leave squeeze-and-excitation out.
 
@@ -271,7 +293,11 @@ def small_map(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
     least = kpu.limit("small_map")
     if shape_is_known(conv) and min(conv.height, conv.width) < least and _square_kernel(conv, kpu):
         extra = cpu_work(plan, conv.node.name)
-        yield Found(f"input is {conv.height}x{conv.width}; the CPU pads it to {least}x{least} ({work(extra)})")
+        seen = f"input is {conv.height}x{conv.width}"
+        if extra.keys() <= {"Conv2D", "FusedUnary"} and not on_kpu(plan, conv.node.name):
+            yield Found(f"{seen}, smaller than {least}x{least}, and {kpu.toolchain} leaves it to the CPU")
+        else:
+            yield Found(f"{seen}; the CPU pads it to {least}x{least} ({work(extra)})")
 
 
 small_map.bad(lambda g: g.conv(8, 16, kernel=1, size=1))
@@ -295,10 +321,11 @@ def padding_on_cpu(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
     if not shape_is_known(conv) or not _square_kernel(conv, kpu) or conv.dilation != (1, 1) or conv.stride == (2, 2):
         return
     border = (conv.kernel[0] - 1) // 2
-    if set(conv.pads) != {border} and on_kpu(plan, conv.node.name):
-        extra = cpu_work(plan, conv.node.name)
-        text = f"padding is {conv.pads} (top, left, bottom, right); the KPU has {border} on every side of this kernel"
-        yield Found(f"{text}: the CPU does {work(extra)}" if extra else text)
+    pads = folded_pads(plan, conv)
+    if set(pads) != {border} and on_kpu(plan, conv.node.name):
+        extra = _around(plan, conv.node.name)
+        text = f"padding is {pads} (top, left, bottom, right); the KPU has {border} on every side of this kernel"
+        yield Found(f"{text}: {f'the CPU does {work(extra)}' if extra else 'the result is cut out of a larger one'}")
 
 
 padding_on_cpu.bad(lambda g: g.conv(8, 16, kernel=3, pads=0))

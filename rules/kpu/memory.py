@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lintmodel.findings import Found, Level
+from lintmodel.findings import Fix, Found, Level
 from lintmodel.ir import Conv
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
-from .wording import kilobytes, on_kpu, refused, shape_is_known
+from .fitting import OVERFLOW, Change, smallest_change
+from .runtime_support import fits
+from .wording import kilobytes, on_kpu, room, shape, shape_is_known
 
 
 @rule("KPU301", "kpu-memory-overflow", Level.ERROR, on=Model, confidence="measured")
@@ -18,7 +20,10 @@ def kpu_memory_overflow(model: Model, plan: Plan, kpu: Target) -> Iterator[Found
     """Feature maps that do not fit into the KPU's memory.
 
     What it does: places every map that stays in the KPU's 2 MiB, in nncase's order and with its first-fit allocator,
-    and names the layer whose map finds no room.
+    and names the layer whose map finds no room. Says what the maps in use take at the worst moment, which no
+    allocator can do with less, and what this one would need to place them; tries smaller inputs and fewer channels
+    in that layer, by planning the changed network, and names the nearest that fit. Networks of more than 500 nodes are
+    not tried.
 
     Why it matters: the input and the output of a convolution must lie there together, next to whatever is still
     needed. The compiler stops without naming the layer. Because freed maps leave gaps, a network can fail although
@@ -30,14 +35,30 @@ def kpu_memory_overflow(model: Model, plan: Plan, kpu: Target) -> Iterator[Found
     Source: nncase v1.9.0, src/schedule/buffer_allocator.cpp; measured with nncase 1.9.0: all 739 recorded addresses.
     """
     capacity = kpu.pools["kpu"].bytes or 0
-    yield from refused(
-        plan,
-        "kpu-memory-overflow",
-        lambda d: (
+    for refusal in plan.refused(OVERFLOW):
+        d = refusal.details
+        pieces = d["least"] <= capacity < d["needed"]
+        text = (
             f"a map of {kilobytes(d['size'])} finds no room: {kilobytes(d['live'])} of {kilobytes(capacity)} are "
-            f"in use, the largest gap is {kilobytes(d['free'])}"
-        ),
-    )
+            f"in use, the largest gap is {kilobytes(d['free'])}; the maps take {kilobytes(d['least'])} at the worst "
+            f"moment and the allocator needs {kilobytes(d['needed'])} to place them"
+            + (" (they would fit, the memory is in pieces)" if pieces else "")
+        )
+        ways = _ways_out(smallest_change(model.graph, plan, kpu))
+        yield Found(f"{text}; {ways}", refusal.vendor_message, refusal.node, Fix("smaller-maps", "display", ways))
+
+
+def _ways_out(change: Change) -> str:
+    ways = []
+    if change.input is not None:
+        dense = ", where the dense layer has fewer inputs" if change.dense else ""
+        ways.append(f"with a {shape(change.input)} input{dense}")
+    if change.channels is not None:
+        before, after = change.channels
+        ways.append(f"with {after} instead of {before} output channels here")
+    if ways:
+        return f"fits {' or '.join(ways)} (tried)"
+    return f"no smaller size was tried: {change.untried}" if change.untried else "no smaller input tried fits"
 
 
 kpu_memory_overflow.bad(lambda g: g.conv(16, 17, kernel=3, size=256))
@@ -49,19 +70,22 @@ def main_memory_overflow(model: Model, plan: Plan, kpu: Target) -> Iterator[Foun
     """Model and working memory that are larger than the chip's memory.
 
     What it does: adds the model file, its inputs and outputs and the working memory nncase plans, and compares them
-    with the chip's general purpose memory.
+    with the chip's general purpose memory, or with what the firmware of the option firmware leaves of it.
 
     Why it matters: the firmware loads the model file into that memory and allocates the rest beside it. It also lives
-    there itself, with its heap and the camera's buffers, so that in practice about half is free.
+    there itself, with its heap and the camera's buffers, so that in practice about half is free. The board says 2006,
+    "memory not enough" or "SYSCALL: Out of memory".
 
-    What to do instead: fewer channels, a smaller picture, fewer operators on the CPU (they work in float32).
+    What to do instead: fewer channels, a smaller picture, fewer operators on the CPU (they work in float32); a smaller
+    firmware or a smaller heap (utils.gc_heap_size).
 
-    Source: K210 datasheet; nncase v1.9.0, the totals the compiler prints.
+    Source: K210 datasheet; nncase v1.9.0, the totals the compiler prints; sizes of firmware as the target's sheet has
+    them, of which those of maixpy-minimum and canmv are unverified.
     """
     main = plan.memory.get("main")
-    if main is not None and main.capacity is not None and main.peak > main.capacity:
+    if main is not None and not fits(main.peak, kpu):
         parts = ", ".join(f"{name} {kilobytes(size)}" for name, size in main.parts.items())
-        yield Found(f"{kilobytes(main.peak)} are needed ({parts}); the chip has {kilobytes(main.capacity)}")
+        yield Found(f"{kilobytes(main.peak)} are needed ({parts}); {room(kpu)}")
 
 
 main_memory_overflow.bad(lambda g: g.conv(512, 512, kernel=5, size=8))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lintmodel.findings import Fix, Found, Level
-from lintmodel.ir import BatchNormalization, Elementwise, Gemm, Operator, Pool
+from lintmodel.ir import BatchNormalization, Conv, Elementwise, Gemm, Operator, Pool
 from lintmodel.planning import Placement, Plan
 from lintmodel.registry import rule
 from lintmodel.target import Target
 
-from .wording import cpu_work, on_kpu, own_steps, quantized, size, work
+from .wording import cpu_work, folded_pads, on_kpu, own_steps, quantized, size, work
 
 HAVE_RULES_OF_THEIR_OWN = frozenset({"Conv", "BatchNormalization", "Gemm"}) | Pool.ops
 
@@ -42,6 +42,8 @@ def pool_on_cpu(pool: Pool, plan: Plan, kpu: Target) -> Iterator[Found]:
         reason = "only a convolution that nothing else reads, neither depthwise nor strided, can pool on the KPU"
         if maker is None:
             reason = "the KPU pools only behind a convolution"
+        elif maker.op in Conv.ops and _is_cut(Conv(pool.graph, maker), plan):
+            reason = "the convolution before it has no padding, and what is cut out of its result is not pooled"
     yield Found(f"{window} runs on the CPU; {reason}")
 
 
@@ -50,6 +52,11 @@ pool_on_cpu.bad(lambda g: g.depthwise(8).max_pool(2))
 pool_on_cpu.bad(lambda g: g.conv(8, 16).global_average_pool())
 pool_on_cpu.good(lambda g: g.conv(8, 16).max_pool(2))
 pool_on_cpu.good(lambda g: g.conv(8, 16).relu().max_pool(4))
+
+
+def _is_cut(conv: Conv, plan: Plan) -> bool:
+    border = (conv.kernel[0] - 1) // 2
+    return conv.stride == (1, 1) and conv.kernel[0] == conv.kernel[1] and min(folded_pads(plan, conv)) < border
 
 
 @rule("KPU112", "operator-on-cpu", Level.WARNING, on=Operator, confidence="measured")
@@ -72,7 +79,8 @@ def operator_on_cpu(op: Operator, plan: Plan, kpu: Target) -> Iterator[Found]:
     if node.op in HAVE_RULES_OF_THEIR_OWN:
         return
     steps = own_steps(plan, node.name)
-    if {step.op for step in steps} == {"TableLookup1D"}:
+    operations = {step.op for step in steps}
+    if operations == {"TableLookup1D"} or (node.op == "Add" and "Conv2D" in operations):
         return
     yield Found(f"{node.op} runs on the CPU ({work(cpu_work(plan, node.name))})")
 
@@ -114,7 +122,8 @@ def residual_add(add: Elementwise, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     Why it matters: nncase puts the two maps side by side in float32 on the CPU, quantises them again and adds them
     with a 1x1 convolution with identity weights on the KPU. That costs three maps of KPU memory, the conversion and
-    one more convolution. With more than {max_in_channels} channels in both together it runs on the CPU instead.
+    one more convolution. With more than {max_in_channels} channels in both together, and on maps under
+    {min_height}x{min_width}, it runs on the CPU instead, in float32.
 
     What to do instead: fewer residual connections, on small maps.
 
@@ -126,13 +135,18 @@ def residual_add(add: Elementwise, plan: Plan, kpu: Target) -> Iterator[Found]:
     if "KPUConv2D" in operations:
         yield Found("sum of two maps becomes a Concat in float32 on the CPU and a 1x1 convolution on the KPU")
     elif "Conv2D" in operations:
-        both = 2 * int((add.y.shape or (0, 0))[1])
-        limit = kpu.limit("max_in_channels")
-        text = f"sum of two maps becomes a convolution of {both} channels on the CPU; the KPU has at most {limit}"
+        sizes, nhwc = add.y.sizes, add.node.layout == "NHWC"
+        both, (height, width) = 2 * sizes[-1 if nhwc else 1], sizes[1:3] if nhwc else sizes[2:4]
+        reason = f"the KPU has at most {kpu.limit('max_in_channels')}"
+        if both <= kpu.limit("max_in_channels"):
+            least = f"{kpu.limit('min_height')}x{kpu.limit('min_width')}"
+            reason = f"the map is {height}x{width}, and the KPU takes {least} at least"
+        text = f"sum of two maps becomes a convolution of {both} channels on the CPU; {reason}"
         yield Found(text, level=Level.WARNING)
 
 
 residual_add.bad(lambda g: g.conv(8, 16).branch(lambda g: g.conv(16, 16), lambda g: g))
+residual_add.bad(lambda g: g.conv(8, 16, size=2).branch(lambda g: g.conv(16, 16), lambda g: g))
 residual_add.good(lambda g: g.conv(8, 16).conv(16, 16))
 
 
