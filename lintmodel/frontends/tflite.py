@@ -347,12 +347,17 @@ _COMPILED = {
 
 
 def _dynamic(entries: Sequence[_Entry], inputs: Sequence[str]) -> Iterator[Problem]:
-    """One problem for all tensors whose signature leaves open what their shape fixes; inputs are named first."""
+    """One problem for all tensors whose signature leaves open what their shape fixes; inputs are named first. Where
+    of all inputs only the batch is open and the shape has 1, as most converters write it, there is none."""
     found = {}
+    beyond_batch = set()
     for tensor, signature in ((e.tensor, e.signature) for e in entries):
         if -1 in signature and tensor.known:
             found[tensor.name] = f"'{tensor.name}' is {_sizes(signature)}, its shape {_sizes(tensor.sizes)}"
-    if found:
+            if -1 in signature[1:] or tensor.sizes[:1] != (1,):
+                beyond_batch.add(tensor.name)
+    open_inputs = found.keys() & set(inputs)
+    if found and (not open_inputs or open_inputs & beyond_batch):
         causes = [found[name] for name in inputs if name in found] or list(found.values())
         more = f" and {len(causes) - _SHOWN} more" if len(causes) > _SHOWN else ""
         message = f"the shape signature leaves sizes open: {'; '.join(causes[:_SHOWN])}{more}; the shape is used"

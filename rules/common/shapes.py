@@ -103,7 +103,7 @@ dynamic_shape.good(lambda g: g.input("N", 3, 32, 32).relu())
 def dynamic_signature(model: Model, plan: Plan, target: Target) -> Iterator[Found]:
     """A TFLite file leaves sizes open that its tensors fix.
 
-    What it does: compares every tensor's shape with its shape signature.
+    What it does: compares every tensor's shape with its shape signature. A batch of 1 that is open is not reported.
 
     Why it matters: toolchains compile for the shape, which the converter filled in with 1 wherever the signature is
     open. Where that is another dimension than the batch, what is compiled is not what you mean to run.

@@ -399,6 +399,12 @@ def test_shape_is_what_the_file_was_converted_with(graph_of: Any) -> None:
     assert "'x' is ?x8x?x3, its shape 1x8x8x3" in problem.message and "'y'" not in problem.message
 
 
+def test_an_open_batch_alone_is_no_problem(graph_of: Any) -> None:
+    x = T("x", (1, 8), fields={"ShapeSignature": [-1, 8]})
+    y = T("y", (1, 8), fields={"ShapeSignature": [-1, 8]})
+    assert graph_of([x, y], [Op("RELU", "x", "y")], "x", "y").problems == ()
+
+
 def test_symbolic_only_where_the_shape_itself_is_open(graph_of: Any) -> None:
     tensors = [
         T("x", (-1, 4)),
