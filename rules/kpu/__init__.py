@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from . import convolutions, memory, operators, quantisation, rejections, shapes
+from . import convolutions, memory, operators, preprocessing, quantisation, rejections, runtime, shapes
+from .kmodel import check_document
+from .legacy import other_versions, v01_rules, v02_rules
 from .plan import plan
 
 PREFIX = "KPU"
 FAMILY = "kpu"
+DOCUMENTS = ("kmodel",)
 RULES = [
     *convolutions.RULES,
     *operators.RULES,
@@ -14,6 +17,11 @@ RULES = [
     *shapes.RULES,
     *memory.RULES,
     *quantisation.RULES,
+    *preprocessing.RULES,
+    *runtime.RULES,
+    *v01_rules.RULES,
+    *v02_rules.RULES,
+    *other_versions.RULES,
 ]
 
-__all__ = ["FAMILY", "PREFIX", "RULES", "plan"]
+__all__ = ["DOCUMENTS", "FAMILY", "PREFIX", "RULES", "check_document", "plan"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lintmodel.findings import Fix, Found, Level
 from lintmodel.ir import Conv, GraphBuilder
-from lintmodel.planning import Plan
+from lintmodel.planning import Placement, Plan
 from lintmodel.registry import rule
 from lintmodel.target import Target
 
@@ -17,6 +17,7 @@ from .wording import cpu_work, folded_pads, on_kpu, own_steps, shape_is_known, s
 def _around(plan: Plan, node: str) -> Counter[str]:
     """What the CPU does for a convolution on the KPU, but for the change of a TFLite file's layout."""
     return Counter({op: times for op, times in cpu_work(plan, node).items() if op != "Transpose"})
+
 
 THINNING = {"Slice", "StridedSlice"}
 """Steps that drop rows and columns, as nncase 1.x and 0.2 call them."""
@@ -87,7 +88,7 @@ def dilated_conv(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     Source: nncase v1.9.0, eliminate_dilated_conv2d.cpp; measured with nncase 1.9.0.
     """
-    if conv.rank != 2 or conv.dilation == (1, 1):
+    if conv.rank != 2 or conv.dilation == (1, 1) or not cpu_work(plan, conv.node.name):
         return
     where = "around a KPU convolution" if on_kpu(plan, conv.node.name) else "altogether"
     yield Found(f"dilation is {size(conv.dilation)}: the CPU works {where} ({work(cpu_work(plan, conv.node.name))})")
@@ -134,7 +135,8 @@ def one_dimensional_conv(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]
 
     Source: nncase v1.9.0, importer/onnx/ops/conv.cpp; measured with nncase 1.9.0.
     """
-    if conv.rank == 1 and not on_kpu(plan, conv.node.name):
+    refused = plan.placements.get(conv.node.name) == Placement.UNSUPPORTED
+    if conv.rank == 1 and not refused and not on_kpu(plan, conv.node.name):
         yield Found(f"1-D convolution with kernel {conv.kernel[0]} runs on the CPU")
 
 

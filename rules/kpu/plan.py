@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from lintmodel.ir import Graph
 from lintmodel.planning import Buffer, NotChecked, Placement, Plan, Pool, Refusal, Step
 from lintmodel.target import Target
 
+from . import legacy
 from .compiler.dialects import dialect
 from .compiler.importer import Importer
 from .compiler.pipeline import Compiled, compile_program
-from .compiler.program import Op
+from .compiler.program import Op, Program
+from .compiler.schedule import kpu_need
+from .compiler.versions import Version
+from .dataflow import DTYPES, dataflow
+from .runtime_support import fits, runtime_of
 
 STEP_NAMES = {
     "kpu_upload": "KPUUpload",
@@ -46,27 +52,30 @@ STEP_NAMES = {
 }
 """The compiler's names of its operations, as its dumps print them."""
 
-CONVERSIONS = frozenset({"Quantize", "Dequantize", "KPUUpload", "KPUDownload"})
+CONVERSIONS = frozenset({"Quantize", "Dequantize", "Requantize", "KPUUpload", "KPUDownload", "Upload"})
 """Steps that only bring a value from one unit to the other."""
+
+PLANNED_TWICE = 1500
+"""Networks of fewer nodes are planned a second time where their memory depends on the calibration data."""
 
 
 def plan(graph: Graph, target: Target) -> Plan:
     """Compiles the graph as nncase would and reports the result. Raises nothing for a network nncase refuses."""
+    if not Version.of(target.version).since(1, 0):
+        return legacy.plan(graph, target)
     importer = Importer(graph, target, dialect(graph.format))
     program = importer.run()
     if not program.outputs:
         return _unplanned(graph, importer)
-    kpu = target.pools["kpu"]
-    compiled = compile_program(
-        program, ptq=bool(target.options.get("ptq", True)), kpu_bytes=kpu.bytes or 0, kpu_align=kpu.align
-    )
-    refusals = [*_dynamic_inputs(graph), *program.refusals, *_overflow(compiled)]
+    compiled = _compiled(program, target)
+    refusals = [*_dynamic_inputs(graph), *program.refusals, *_several_inputs(compiled, target), *_overflow(compiled)]
     steps = tuple(_steps(compiled))
     unsupported = importer.refused.keys() | importer.left_out | {r.node for r in refusals if r.node}
     placements = {node.name: _placement(node.name, steps, unsupported) for node in graph.nodes}
     # With a node in the network that could not be read the sizes would be those of another network.
     whole = not importer.refused and not importer.left_out
-    memory = _memory(compiled, target) if whole else {}
+    memory = _with_least(_memory(compiled, target), graph, target, compiled.slices) if whole else {}
+    overflow = whole and (compiled.pools.overflow is not None or _too_large(memory, target))
     return Plan(
         steps=steps,
         placements=_with_steps(placements, steps),
@@ -75,8 +84,21 @@ def plan(graph: Graph, target: Target) -> Plan:
         segments=len(compiled.functions),
         not_checked=tuple(_not_checked(importer)),
         verdict="rejected" if refusals else "accepted",
-        runtime="unknown" if refusals else "ok",
-        fits="no" if (whole and compiled.pools.overflow) or _too_large(memory) else "unknown" if refusals else "yes",
+        runtime="unknown" if refusals else runtime_of(int(target.limit("kmodel_version")), target),
+        fits="no" if overflow else "unknown" if refusals else "yes",
+        buffers=tuple(_buffers(compiled)) if whole else (),
+    )
+
+
+def _compiled(program: Program, target: Target, kept_slices: Sequence[int] = ()) -> Compiled:
+    kpu = target.pools["kpu"]
+    return compile_program(
+        program,
+        Version.of(target.version),
+        ptq=bool(target.options.get("ptq", True)),
+        kpu_bytes=kpu.bytes or 0,
+        kpu_align=kpu.align,
+        kept_slices=kept_slices,
     )
 
 
@@ -104,15 +126,24 @@ def _dynamic_inputs(graph: Graph) -> Iterable[Refusal]:
             yield Refusal("symbolic-size", None, message, {"tensor": name, "declared": tensor.shape or ()})
 
 
+def _several_inputs(compiled: Compiled, target: Target) -> Iterable[Refusal]:
+    inputs = len(compiled.main.inputs)
+    if inputs > 1 and target.options.get("ptq", True) and not Version.of(target.version).since(1, 6):
+        message = "ValueError: Collect ranges only support models that have single 1 input"
+        yield Refusal("several-inputs", None, message, {"inputs": inputs})
+
+
 def _overflow(compiled: Compiled) -> Iterable[Refusal]:
     if compiled.pools.overflow:
         op, error = compiled.pools.overflow
-        details = {"size": error.size, "free": error.free, "live": error.live}
+        least, needed = kpu_need(compiled.pools)
+        details = {"size": error.size, "free": error.free, "live": error.live, "least": least, "needed": needed}
         node = op.origin[0] if op.origin else None
         yield Refusal("kpu-memory-overflow", node, "RuntimeError: Allocator has ran out of memory", details)
 
 
 def _steps(compiled: Compiled) -> Iterable[Step]:
+    flow = dataflow(compiled)
     for op in compiled.scheduled.ops:
         if op.kind == "opaque":
             continue
@@ -121,17 +152,36 @@ def _steps(compiled: Compiled) -> Iterable[Step]:
         for value in op.outputs:
             buffer = buffers[id(value)]
             root = buffer.parent or buffer
-            tensor = f"{value.op.name}"
-            writes.append(Buffer(tensor, buffer.size, root.place, buffer.birth, buffer.death, root.offset))
+            writes.append(Buffer(flow.name(value), buffer.size, root.place, buffer.birth, buffer.death, root.offset))
         yield Step(
             unit=op.unit,
             op=STEP_NAMES.get(op.kind, _spoken(op)),
             nodes=op.origin,
-            reads=tuple(slot.value.op.name for slot in op.inputs if slot.value.op.kind != "constant"),
+            reads=flow.read(op),
             writes=tuple(writes),
             shape=op.out.shape,
-            details={key: op.attrs[key] for key in ("kernel", "pool", "depthwise") if key in op.attrs},
+            details={
+                "dtype": DTYPES.get(op.out.dtype, op.out.dtype),
+                **{key: op.attrs[key] for key in ("kernel", "pool", "depthwise") if key in op.attrs},
+            },
         )
+
+
+def _buffers(compiled: Compiled) -> Iterable[Buffer]:
+    """The buffers that have room of their own, those of constants left out. Inputs are there from the start and
+    outputs to the end; those of the KPU's functions lie in their caller's memory."""
+    found, flow = compiled.scheduled.buffers, dataflow(compiled)
+    ends = [found[id(op.input())] for op in compiled.main.outputs] + [found[id(op.out)] for op in compiled.main.inputs]
+    outer = {id((buffer.parent or buffer).value) for buffer in ends}
+    last = max((buffer.death for buffer in found.values()), default=0)
+    for buffer in found.values():
+        place = buffer.place
+        inner = place in ("input", "output") and id(buffer.value) not in outer
+        if buffer.parent is not None or place == "rdata" or inner:
+            continue
+        birth = 0 if place == "input" else buffer.birth
+        death = last if place == "output" else buffer.death
+        yield Buffer(flow.name(buffer.value), buffer.size, place, birth, death, buffer.offset)
 
 
 def _spoken(op: Op) -> str:
@@ -165,7 +215,9 @@ def _memory(compiled: Compiled, target: Target) -> dict[str, Pool]:
     data = pools.cpu_data.peak + pools.kpu_data.peak
     total = inputs + outputs + data + compiled.model_bytes
     parts = {"input": inputs, "output": outputs, "data": data, "model": compiled.model_bytes}
-    kpu = Pool(pools.kpu.peak, target.pools["kpu"].bytes)
+    last = pools.overflow[0] if pools.overflow else pools.kpu_peak_at
+    peak = kpu_need(pools)[1] if pools.overflow else pools.kpu.peak
+    kpu = Pool(peak, target.pools["kpu"].bytes, last.origin[0] if last and last.origin else None)
     return {
         "kpu": kpu,
         **{name: Pool(size) for name, size in parts.items()},
@@ -173,8 +225,22 @@ def _memory(compiled: Compiled, target: Target) -> dict[str, Pool]:
     }
 
 
-def _too_large(memory: Mapping[str, Pool]) -> bool:
-    return any(pool.capacity is not None and pool.peak > pool.capacity for pool in memory.values())
+def _with_least(memory: dict[str, Pool], graph: Graph, target: Target, slices: int) -> dict[str, Pool]:
+    """The memories with what they take when calibration finds that every Slice keeps its input's range, which saves
+    a Dequantize and a Quantize and the map in float32 between them. That is planned too, not guessed."""
+    if slices == 0 or len(graph.nodes) >= PLANNED_TWICE:
+        return memory
+    program = Importer(graph, target, dialect(graph.format)).run()
+    kept = _memory(_compiled(program, target, range(slices)), target)
+    return {
+        name: replace(pool, least=kept[name].peak) if kept[name].peak < pool.peak else pool
+        for name, pool in memory.items()
+    }
+
+
+def _too_large(memory: Mapping[str, Pool], target: Target) -> bool:
+    over = any(pool.capacity is not None and pool.peak > pool.capacity for pool in memory.values())
+    return over or ("main" in memory and not fits(memory["main"].peak, target))
 
 
 def _not_checked(importer: Importer) -> Iterable[NotChecked]:

@@ -40,8 +40,8 @@ def float_input_range(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     Source: nncase v1.9.0, docs/USAGE_EN.md; nncase v0.2.0-beta4, src/data/dataset.cpp; reports of users of MaixPy.
     """
-    if kpu.options.get("input_type") != "float32":
-        return
+    if kpu.options.get("input_type") != "float32" or kpu.version == "0.1":
+        return  # nncase 0.1 has no float32 input: its first convolution reads the camera's bytes
     for name in model.graph.inputs:
         if not _is_picture(model.graph, name) or _scaled(model.graph, name):
             continue
@@ -125,7 +125,7 @@ def weight_range(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
     if high - low > limit:
         step = float(abs(weights).max()) / STEPS
         effect = "nncase 0.2 takes it for divergence and computes in float32 on the CPU"
-        if not kpu.version.startswith("0."):
+        if kpu.version != "0.2":
             effect = f"8 bits leave steps of {step:.2g} in the widest channel ({effect})"
         yield Found(f"weights span {low:.4g} to {high:.4g}, more than {limit}; {effect}")
 

@@ -213,7 +213,6 @@ conv_transpose_shape.bad(lambda g: g.conv_transpose(8, 16, kernel=3, stride=2, p
 conv_transpose_shape.good(lambda g: g.conv_transpose(8, 16, kernel=3, stride=1, pad=1))
 
 
-
 @rule("KPU131", "several-inputs", Level.ERROR, on=Model, confidence="measured", toolchain="1.5")
 def several_inputs(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
     """Network with several inputs, quantised by nncase before 1.6.

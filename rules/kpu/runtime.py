@@ -12,7 +12,7 @@ from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
 from .kmodel import first_layer_refused, missing_layers, other_chip
-from .runtime_support import chosen_runtime, fits, loaders, loads, runtime_name
+from .runtime_support import NAMES, chosen_runtime, fits, loaders, loads, runtime_name
 from .wording import kilobytes, room
 
 SAYS = {"maixpy": "MaixPy", "canmv": "CanMV", "standalone": "the SDK"}
@@ -264,6 +264,36 @@ kmodel_file_name.bad(lambda: document("kmodel", "model.bin", version=4))
 kmodel_file_name.good(lambda: document("kmodel", "model.kmodel", version=4))
 
 
+@rule("KPU608", "kmodel-for-some-runtimes", Level.NOTE, on=Model, confidence="documented")
+def kmodel_for_some_runtimes(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
+    """What the toolchain makes is not loaded by every firmware of the chip.
+
+    What it does: while the option runtime is left at any, says which runtimes load the kmodel that the chosen nncase
+    makes (version {kmodel_version}) and which do not.
+
+    Why it matters: the model converts, and the board may refuse the file, with a number that does not say why; KPU601
+    explains them all.
+
+    What to do instead: say what is on the board: -O runtime=maixpy, canmv or standalone, or -O firmware=maixpy-full. A
+    runtime that does not load the file is then an error, and this note is gone.
+
+    Source: as for KPU601.
+    """
+    version = int(kpu.limit("kmodel_version"))
+    refusing = [name for runtime, name in NAMES.items() if loads(runtime, version, kpu) != "ok"]
+    if plan.verdict != "rejected" and chosen_runtime(kpu) is None and refusing:
+        number = " (error 2003)" if version == 5 else ""
+        loaded = ", ".join(loaders(version, kpu))
+        yield Found(
+            f"{kpu.toolchain} makes a kmodel of version {version}: loaded by {loaded}; refused by "
+            f"{refusing[0]}{number}; name yours with -O runtime={'|'.join(NAMES)}"
+        )
+
+
+kmodel_for_some_runtimes.bad(lambda g: g.conv(8, 16))
+kmodel_for_some_runtimes.good(lambda g: g.conv(8, 16).op("NonMaxSuppression"))
+
+
 RULES = [
     kmodel_not_loaded,
     kmodel_for_other_runtime,
@@ -272,4 +302,5 @@ RULES = [
     kmodel_outputs_not_set,
     kmodel_out_of_memory,
     kmodel_file_name,
+    kmodel_for_some_runtimes,
 ]
