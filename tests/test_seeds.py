@@ -21,8 +21,8 @@ LINES = 40
 """A terminal's first screen."""
 
 
-def checked(name: str, **options: Any) -> Report:
-    return check(str(FIXTURES / "models" / name), "k210@1.9", options=options)
+def checked(name: str, version: str = "1.9", **options: Any) -> Report:
+    return check(str(FIXTURES / "models" / name), f"k210@{version}", options=options)
 
 
 def first_screen(report: Report) -> str:
@@ -109,6 +109,25 @@ def test_mobilenetv2_has_room_in_the_accelerators_memory() -> None:
     assert (kpu.peak, kpu.capacity) == (122_880, 2_097_152)
 
 
+def test_mobilenetv2_is_refused_by_the_compiler_its_author_had() -> None:
+    """ncc 0.2 stopped at Shape and Pack; and what it called weights divergence was the size of the result."""
+    report = checked("mobilenetv2_mnist.tflite", "0.2")
+    assert report.verdict == "rejected"
+    refused = " ".join(f.vendor_message or "" for f in report.findings if f.level.name == "ERROR")
+    assert "SHAPE" in refused and "PACK" in refused
+    assert any(text.startswith("result has 256 values, under 1024") for text in messages(report, "KPU152"))
+    assert messages(report, "KPU161") == [
+        "nncase 0.2 rejects it; nncase 1.9 converts it, 52 of 54 convolutions on the KPU; 0.1 rejects it"
+    ]
+
+
+def test_error_2003_is_told_before_anything_is_compiled() -> None:
+    report = checked("mobilenetv2_mnist.tflite", runtime="maixpy")
+    assert "MaixPy says: [MAIXPY]kpu: load error:2003, ERR_KMODEL_FORMAT: layer_header.body_size" in first_screen(
+        report
+    )
+
+
 def test_zero_padding_classifier_pads_for_free() -> None:
     report = checked("wiki_zeropadding_240x320.tflite")
     placements = {node.name: str(node.placement) for node in report.nodes}
@@ -121,6 +140,12 @@ def test_zero_padding_classifier_pads_for_free() -> None:
     assert messages(report, "KPU203") == messages(report, "KPU206") == []
     assert report.plan.segments == 1
     assert sum(step.op == "KPUConv2D" for step in report.plan.steps) == 16
+
+
+def test_zero_padding_classifier_converts_with_the_compiler_of_its_guide() -> None:
+    report = checked("wiki_zeropadding_240x320.tflite", "0.1")
+    assert (report.verdict, report.fits, report.runtime) == ("accepted", "yes", "ok")
+    assert messages(report, "KPU142") == messages(report, "KPU147") == []
 
 
 def test_zero_padding_classifier_is_too_large_because_of_its_dense_layer() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import convolutions, memory, operators, preprocessing, quantisation, rejections, runtime, shapes
+from . import convolutions, memory, operators, other_versions, preprocessing, quantisation, rejections, runtime, shapes
 from .kmodel import check_document
-from .legacy import other_versions, v01_rules, v02_rules
+from .legacy import v01_rules, v02_rules
 from .plan import plan
 
 PREFIX = "KPU"

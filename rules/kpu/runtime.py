@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePath
 
 from lintmodel.findings import Found, Level
@@ -12,6 +13,7 @@ from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
 from .kmodel import first_layer_refused, missing_layers, other_chip
+from .other_versions import for_runtime
 from .runtime_support import NAMES, chosen_runtime, fits, loaders, loads, runtime_name
 from .wording import kilobytes, room
 
@@ -105,7 +107,10 @@ def kmodel_for_other_runtime(model: Model, plan: Plan, kpu: Target) -> Iterator[
     Source: as for KPU601.
     """
     if plan.verdict != "rejected":
-        yield from _unloaded(int(kpu.limit("kmodel_version")), kpu, f"{kpu.toolchain} makes a kmodel of version")
+        runtime = chosen_runtime(kpu)
+        for found in _unloaded(int(kpu.limit("kmodel_version")), kpu, f"{kpu.toolchain} makes a kmodel of version"):
+            other = for_runtime(model.graph, kpu, runtime) if runtime else None
+            yield replace(found, message=f"{found.message}; {other}") if other else found
 
 
 kmodel_for_other_runtime.bad(lambda g: g.conv(8, 16))
@@ -269,7 +274,8 @@ def kmodel_for_some_runtimes(model: Model, plan: Plan, kpu: Target) -> Iterator[
     """What the toolchain makes is not loaded by every firmware of the chip.
 
     What it does: while the option runtime is left at any, says which runtimes load the kmodel that the chosen nncase
-    makes (version {kmodel_version}) and which do not.
+    makes (version {kmodel_version}) and which does not, and plans the network with the newest nncase whose kmodels that
+    one loads (networks of 200 nodes and more are left out).
 
     Why it matters: the model converts, and the board may refuse the file, with a number that does not say why; KPU601
     explains them all.
@@ -280,14 +286,16 @@ def kmodel_for_some_runtimes(model: Model, plan: Plan, kpu: Target) -> Iterator[
     Source: as for KPU601.
     """
     version = int(kpu.limit("kmodel_version"))
-    refusing = [name for runtime, name in NAMES.items() if loads(runtime, version, kpu) != "ok"]
-    if plan.verdict != "rejected" and chosen_runtime(kpu) is None and refusing:
-        number = " (error 2003)" if version == 5 else ""
-        loaded = ", ".join(loaders(version, kpu))
-        yield Found(
-            f"{kpu.toolchain} makes a kmodel of version {version}: loaded by {loaded}; refused by "
-            f"{refusing[0]}{number}; name yours with -O runtime={'|'.join(NAMES)}"
-        )
+    refusing = [runtime for runtime in NAMES if loads(runtime, version, kpu) == "fails"]
+    if plan.verdict == "rejected" or chosen_runtime(kpu) is not None or not refusing:
+        return
+    runtime = refusing[0]
+    refused = f"{NAMES[runtime]} refuses it" + (" (error 2003)" if (runtime, version) == ("maixpy", 5) else "")
+    text = (
+        f"{kpu.toolchain} makes a kmodel of version {version}, loaded by {', '.join(loaders(version, kpu))}; {refused}"
+    )
+    other = for_runtime(model.graph, kpu, runtime)
+    yield Found(f"{text} and {other.removeprefix(NAMES[runtime] + ' ')}" if other else text)
 
 
 kmodel_for_some_runtimes.bad(lambda g: g.conv(8, 16))

@@ -14,11 +14,11 @@ MAIXPY_MINIMUM = "maixpy-minimum"
 
 
 def runtime_of(kmodel_version: int, target: Target) -> Runtime:
-    """Whether the runtime of the options loads a kmodel of this version; with ``any``, whether one of them does.
-    Unknown where it depends on how the firmware was built. Raises UsageError for options that contradict."""
+    """Whether the runtime of the options loads a kmodel of this version; with ``any``, whether all of them do. Unknown
+    where it depends on the runtime, or on how the firmware was built. Raises UsageError for options that contradict."""
     chosen = chosen_runtime(target)
     found = {loads(name, kmodel_version, target) for name in ([chosen] if chosen else NAMES)}
-    return "ok" if "ok" in found else "unknown" if "unknown" in found else "fails"
+    return found.pop() if len(found) == 1 else "unknown"
 
 
 def chosen_runtime(target: Target) -> str | None:

@@ -13,9 +13,11 @@ from lintmodel.errors import UsageError
 from lintmodel.findings import Level
 from lintmodel.ir import GraphBuilder, document
 from lintmodel.normalize import normalize
+from lintmodel.rules.kpu import other_versions
 from lintmodel.rules.kpu.runtime_support import available, loaders, runtime_of
 from lintmodel.target import load_target
 
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "models"
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "models" / "kmodel"
 
 
@@ -30,7 +32,7 @@ def kmodel(options: dict[str, Any] | None = None, /, **values: Any) -> Report:
 @pytest.mark.parametrize(
     ("runtime", "firmware", "expected"),
     [
-        ("any", "none", ("ok", "ok", "ok")),
+        ("any", "none", ("ok", "ok", "unknown")),
         ("maixpy", "none", ("ok", "ok", "fails")),
         ("maixpy", "maixpy-full", ("ok", "ok", "fails")),
         ("maixpy", "maixpy-minimum", ("ok", "fails", "fails")),
@@ -47,7 +49,8 @@ def test_which_runtime_loads_which_version(runtime: str, firmware: str, expected
         report = check_document(document("kmodel", version=version), target)
         assert (report.verdict, report.runtime) == ("accepted", word)
         levels = [finding.level for finding in report.findings if finding.rule == "KPU601"]
-        assert levels == {"ok": [], "unknown": [Level.WARNING], "fails": [Level.ERROR]}[word]
+        warned = [Level.WARNING] if (runtime, firmware) != ("any", "none") else []
+        assert levels == {"ok": [], "unknown": warned, "fails": [Level.ERROR]}[word]
 
 
 def test_a_version_nobody_loads() -> None:
@@ -122,7 +125,7 @@ def test_a_network_in_what_the_firmware_leaves() -> None:
 @pytest.mark.parametrize(
     ("runtime", "word", "level"),
     [
-        ("any", "ok", None),
+        ("any", "unknown", None),
         ("standalone", "ok", None),
         ("canmv", "unknown", Level.WARNING),
         ("maixpy", "fails", Level.ERROR),
@@ -232,3 +235,44 @@ def test_real_files() -> None:
         "multimedia_s": ("ok", "yes"),
         "benchmark_mo": ("fails", "no"),
     }
+
+
+# ---- while the runtime is left open
+
+
+def classifier(**options: Any) -> Report:
+    return check(str(FIXTURES / "wiki_zeropadding_240x320.tflite"), "k210", options=options)
+
+
+def test_the_report_says_who_loads_it_and_what_the_other_needs() -> None:
+    report = classifier()
+    assert report.runtime == "unknown"
+    (note,) = [f for f in report.findings if f.rule == "KPU608"]
+    assert note.message == (
+        "nncase 1.9 makes a kmodel of version 5, loaded by CanMV (some builds), the standalone SDK; MaixPy refuses it "
+        "(error 2003) and loads those of nncase 0.2, which converts this network"
+    )
+
+
+def test_with_the_runtime_named_the_refusal_is_an_error_and_the_note_is_gone() -> None:
+    report = classifier(runtime="maixpy")
+    (refused,) = [f for f in report.findings if f.rule == "KPU602"]
+    assert refused.message.endswith("; MaixPy loads those of nncase 0.2, which converts this network")
+    assert "layer_header.body_size <=0" in (refused.vendor_message or "")
+    assert "KPU608" not in codes(report)
+
+
+def test_what_does_not_fit_names_the_version_that_does() -> None:
+    (other,) = [f for f in classifier().findings if f.rule == "KPU161"]
+    assert other.message == (
+        "nncase 1.9 makes more of it than fits into the memory; "
+        "nncase 0.2 converts it, 16 of 16 convolutions on the KPU"
+    )
+
+
+def test_large_networks_are_not_planned_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(other_versions, "LARGEST", 3)
+    report = classifier()
+    assert "KPU161" not in codes(report)
+    (note,) = [f for f in report.findings if f.rule == "KPU608"]
+    assert note.message.endswith("MaixPy refuses it (error 2003)")

@@ -372,7 +372,7 @@ def test_overflow_says_where_the_map_finds_no_room() -> None:
 
 def test_names_the_version_that_converts() -> None:
     report = checked(lambda g: g.conv(8, 16).average_pool(2).relu(), "NCHW", "1.9")
-    text = "nncase 1.9 rejects it; nncase 0.2 converts it, 1 of 1 convolutions on the KPU"
+    text = "nncase 1.9 rejects it; nncase 0.2 converts it, 1 of 1 convolutions on the KPU; 0.1 rejects it"
     assert [finding.message for finding in found(report, "KPU161")] == [text]
 
 

@@ -4,9 +4,13 @@ from lintmodel.ir import Graph
 from lintmodel.planning import Plan
 from lintmodel.target import Target
 
-from . import v01, v02
-
 
 def plan(graph: Graph, target: Target) -> Plan:
     """What the version of the target does with the network."""
-    return v01.plan(graph, target) if target.version == "0.1" else v02.plan(graph, target)
+    if target.version == "0.1":
+        from . import v01
+
+        return v01.plan(graph, target)
+    from . import v02
+
+    return v02.plan(graph, target)

@@ -13,8 +13,7 @@ from lintmodel.ir import Graph
 from lintmodel.planning import Buffer, NotChecked, Placement, Plan, Pool, Step, Verdict
 from lintmodel.target import Target
 
-from ..kmodel import ANY_FIRST_LAYER, FIRST_LAYERS
-from ..runtime_support import chosen_runtime, fits, runtime_of
+from ..runtime_support import fits, runtime_of
 from .v01_convolutions import PADS
 from .v01_file import model_bytes
 from .v01_importer import Importer
@@ -22,6 +21,7 @@ from .v01_layers import REFUSED, Layer, Net
 from .v01_memory import IN_PLACE, ROW, Memory, Placed, Schedule, order, schedule
 from .v01_operators import importer
 from .v01_reasons import reasons
+from .v01_runtime import first_refused, without_code
 from .v01_transforms import transforms
 
 LAYERS = {
@@ -93,18 +93,6 @@ def plan(graph: Graph, target: Target) -> Plan:
 
 
 # ---- what the board's runtime makes of it
-
-
-def without_code(steps: Iterable[Step], target: Target) -> list[Step]:
-    """Layers that the compiler writes and the runtime has no code for."""
-    return [step for step in steps if step.op not in target.operators["kmodel3"]]
-
-
-def first_refused(steps: Iterable[Step], target: Target) -> Step | None:
-    """The first layer, when it is not of a kind that the runtime hands its input to."""
-    first = next(iter(steps), None)
-    allowed = FIRST_LAYERS.get(chosen_runtime(target) or "", ANY_FIRST_LAYER)
-    return first if first is not None and first.op not in allowed else None
 
 
 # ---- refusals

@@ -14,7 +14,7 @@ from lintmodel.target import Target
 from ..kmodel import ANY_FIRST_LAYER
 from ..runtime_support import runtime_name
 from ..wording import refused, size
-from .v01 import first_refused, without_code
+from .v01_runtime import first_refused, without_code
 
 VERSION = "0.1"
 
