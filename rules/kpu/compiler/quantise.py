@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import make
-from .program import Op, Program, Range, Value
+from .program import Op, Program, Range, Shape, Value
 from .rewrite import self_contained, transform
 from .versions import Version
 
@@ -152,19 +152,17 @@ def pool_into_conv(p: Program, op: Op) -> bool:
         p.refuse("pool-stride", pool, text, kernel=size, stride=stride)
         return False
     kind = f"{pool.attrs['function']}_{size}_s{stride}"
-    conv = p.add(
-        "kpu_conv2d",
-        [slot.value for slot in op.inputs],
-        [shape],
-        dtype="u8",
-        unit="kpu",
-        place="kpu",
-        of=(op, pool),
-        **{**op.attrs, "pool": kind},
-    )
-    download = p.add("kpu_download", [conv.out], [shape], dtype="u8", unit="kpu")
-    p.replace(pool.out, make.dequantize(p, download.out, back.attrs["range"]).out)
+    convolve_and_pool(p, op, pool, kind, shape, back.attrs["range"])
     return True
+
+
+def convolve_and_pool(p: Program, op: Op, pool: Op, kind: str, shape: Shape, range_: Range) -> None:
+    """Puts a KPU convolution that also pools in the place of both. ``range_`` is that of its result."""
+    inputs = [slot.value for slot in op.inputs]
+    attrs = {**op.attrs, "pool": kind}
+    conv = p.add("kpu_conv2d", inputs, [shape], dtype="u8", unit="kpu", place="kpu", of=(op, pool), **attrs)
+    download = p.add("kpu_download", [conv.out], [shape], dtype="u8", unit="kpu")
+    p.replace(pool.out, make.dequantize(p, download.out, range_).out)
 
 
 @transform("kpu_upload", "kpu_download")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..compiler import accelerate, make
 from ..compiler.program import Op, Program, Value
+from ..compiler.quantise import convolve_and_pool
 from ..compiler.rewrite import Transform, self_contained, transform
 from .v02_program import LegacyProgram
 
@@ -124,19 +125,7 @@ def pool_into_conv(p: Program, op: Op) -> bool:
         p.refuse("pool-stride", pool, text, kernel=size, stride=stride)
         return False
     kind = f"{pool.attrs['function']}_{size}_s{stride}"
-    inputs = [slot.value for slot in op.inputs]
-    conv = p.add(
-        "kpu_conv2d",
-        inputs,
-        [shape],
-        dtype="u8",
-        unit="kpu",
-        place="kpu",
-        of=(op, pool),
-        **{**op.attrs, "pool": kind},
-    )
-    brought = p.add("kpu_download", [conv.out], [shape], dtype="u8", unit="kpu")
-    p.replace(pool.out, make.dequantize(p, brought.out, back.attrs["range"]).out)
+    convolve_and_pool(p, op, pool, kind, shape, back.attrs["range"])
     return True
 
 
