@@ -16,7 +16,7 @@ class Document:
 
     path: str
     kind: str
-    """``kmodel``, ``rknn-config``, ..."""
+    """``kmodel``, ``quantizer-config``, ..."""
     values: Mapping[str, Any]
     """Plain values by name, nested as in the file."""
     positions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
