@@ -70,10 +70,11 @@ def check(
 ) -> Report:
     """What a target's toolchain and chip will do to a model.
 
-    ``model`` is a path or an ``onnx.ModelProto``. ``target`` is a name, an alias, or the path of a YAML sheet, with
-    ``@version`` of the toolchain if wanted; ``toolchain`` chooses the version too, and left out it is the sheet's
-    default. ``input_shapes`` maps input names to full shapes, batch included. ``quantized`` None means what the
-    target runs by default. ``options`` are the target's own.
+    ``model`` is a path or an ``onnx.ModelProto``; ``checkpoint`` the path of its weights where it has none of its own.
+    ``target`` is a name, an alias, or the path of a YAML sheet, with ``@version`` of the toolchain if wanted;
+    ``toolchain`` chooses the version too, and left out it is the sheet's default. ``input_shapes`` maps input names to
+    full shapes, batch included. ``quantized`` None means what the target runs by default. ``options`` are the
+    target's own.
 
     Raises UnreadableModel, UnknownTarget, InvalidTarget or UsageError, all of them LintmodelError.
     """
@@ -83,21 +84,20 @@ def check(
             raise UsageError(f"target {chosen.name} leaves no choice whether a model runs quantised")
         options = {chosen.quantized_option: quantized, **(options or {})}
     chosen = chosen.with_options(options or {})
-    if checkpoint is not None:
-        raise UsageError(
-            "checkpoint: the formats read so far keep their weights with the network and take no checkpoint"
-        )
-    return check_graph(read_model(model, input_shapes), chosen)
+    return check_graph(read_model(model, input_shapes, checkpoint), chosen)
 
 
-def read_model(model: Any, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Graph | Document:
-    """A model, read and normalised, or a document. ``input_shapes`` under the name ``""`` is that of the only input."""
+def read_model(
+    model: Any, input_shapes: Mapping[str, Sequence[int]] | None = None, checkpoint: Any = None
+) -> Graph | Document:
+    """A model, read and normalised, or a document. ``input_shapes`` under the name ``""`` is that of the only input;
+    ``checkpoint`` is a file of weights, for formats that have none of their own."""
     with _bugs_named(f"reading {_name(model)}"):
         shapes = dict(input_shapes or {})
         only = shapes.pop("", None)
-        found = _read(model, shapes)
+        found = _read(model, shapes, checkpoint)
         if only is not None:
-            found = _read(model, {**shapes, _only_input(found, only): only})
+            found = _read(model, {**shapes, _only_input(found, only): only}, checkpoint)
         if isinstance(found, Document):
             return found
 
@@ -156,14 +156,16 @@ def check_document(document: Document, target: Target, *, select: Callable[[Rule
 # ---- reading
 
 
-def _read(model: Any, input_shapes: Mapping[str, Sequence[int]]) -> Graph | Document:
+def _read(model: Any, input_shapes: Mapping[str, Sequence[int]], checkpoint: Any) -> Graph | Document:
     if isinstance(model, str | os.PathLike):
         from .frontends import read
 
-        return read(os.fspath(model), input_shapes)
+        return read(os.fspath(model), input_shapes, checkpoint)
     if type(model).__name__ == "ModelProto":
         from .frontends.onnx import read_onnx
 
+        if checkpoint is not None:
+            raise UsageError("checkpoint: an ONNX model has its weights with it; a checkpoint goes with an ai8x YAML")
         return read_onnx(model, input_shapes)
     raise UsageError(
         f"a model is a path or an onnx.ModelProto, not {type(model).__module__}.{type(model).__qualname__}"

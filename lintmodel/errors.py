@@ -36,6 +36,10 @@ class UsageError(LintmodelError):
     """Options that do not fit together or name something that is not there."""
 
 
+class NotExpressible(LintmodelError):
+    """A network for which no description can be generated; the sentence names the layer and what to change."""
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
     """``; did you mean 'nearest'?`` for the nearest known word, or an empty string."""
     import difflib

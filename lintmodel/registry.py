@@ -149,6 +149,14 @@ class DocumentPack(FamilyPack, Protocol):
     def check_document(self, document: Document, target: Target) -> Plan: ...
 
 
+class GeneratorPack(FamilyPack, Protocol):
+    """A pack that also writes the network description its toolchain takes."""
+
+    def generate(self, graph: Graph, target: Target) -> str:
+        """The text of the description, which the pack has proven. Raises NotExpressible."""
+        ...
+
+
 @cache
 def packs() -> Mapping[str, Any]:
     """Every installed pack by entry-point name. Raises LintmodelError naming a pack that does not load."""

@@ -53,8 +53,8 @@ def _parser() -> Parser:
         "models",
         nargs="*",
         metavar="MODEL",
-        help="An .onnx or .tflite file, a directory to search for them, a glob, or a compiled .kmodel. Hidden "
-        "directories, site-packages, node_modules and venv are not searched",
+        help="An .onnx or .tflite file or an ai8x .yaml, a directory to search for them, a glob, or a compiled "
+        ".kmodel. Hidden directories, site-packages, node_modules and venv are not searched",
     )
     group = parser.add_argument_group("Options")
     group.add_argument(
@@ -107,6 +107,7 @@ Examples:
   lintmodel check models/ --target CHIP,./my_board.yaml --fail-on warning
   lintmodel check model.onnx --target CHIP --input-shape images=1x3x224x224
   lintmodel check model.tflite --target CHIP --format json -o report.json
+  lintmodel check network.yaml --target CHIP --checkpoint network-q.pth.tar --input-shape 3x64x64
 """
 
 
@@ -179,7 +180,7 @@ def _checked(
         if watched:
             _progress(f"{number}/{len(found)} {model}")
         try:
-            graph = read_model(model, shapes)
+            graph = read_model(model, shapes, args.checkpoint)
             reports = [check_graph(graph, target, select=select) for target in targets]
         except LintmodelError as error:
             told = error

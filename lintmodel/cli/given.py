@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 def add_given(group: Any) -> None:
-    """The options ``-O`` and ``--input-shape``."""
+    """The options ``-O``, ``--input-shape`` and ``--checkpoint``."""
     group.add_argument("-O", "--option", action="append", metavar="KEY=VALUE", help="An option of the target")
     group.add_argument(
         "--input-shape",
         action="append",
         metavar="[NAME=]1x3x224x224",
         help="Fix the shape of an input, batch included; without a name, of the only one",
+    )
+    group.add_argument(
+        "--checkpoint", metavar="FILE", help="The weights (.pth.tar) of an ai8x .yaml; read, never executed"
     )
 
 

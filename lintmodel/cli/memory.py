@@ -28,7 +28,7 @@ def run_memory(argv: Sequence[str]) -> int:
     from ..report import memory, memory_text
 
     try:
-        report = check_graph(read_model(args.model, shapes), targets[0])
+        report = check_graph(read_model(args.model, shapes, args.checkpoint), targets[0])
     except LintmodelError as error:
         if args.model in str(error):
             raise
@@ -52,7 +52,7 @@ def _parser() -> Parser:
         _EPILOG,
     )
     group = parser.add_argument_group("Arguments")
-    group.add_argument("model", nargs="?", metavar="MODEL", help="An .onnx or .tflite file")
+    group.add_argument("model", nargs="?", metavar="MODEL", help="An .onnx or .tflite file or an ai8x .yaml")
     group = parser.add_argument_group("Options")
     group.add_argument(
         "-t",

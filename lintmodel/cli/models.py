@@ -11,6 +11,9 @@ from ..errors import UnreadableModel
 SUFFIXES = (".onnx", ".tflite")
 """Of the files that are taken from a directory. A file named outright is read whatever its name."""
 
+TEXTS = (".yaml", ".yml")
+"""Of the files that are taken from a directory if they describe a network; most YAML is something else."""
+
 SKIPPED = frozenset({"node_modules", "site-packages", "venv", "__pypackages__"})
 """Directories, besides hidden ones, that hold other people's models."""
 
@@ -41,8 +44,17 @@ def _inside(folder: str) -> list[str]:
     found = []
     for place, folders, files in os.walk(folder):
         folders[:] = [f for f in folders if not f.startswith(".") and f not in SKIPPED]
-        found += [os.path.normpath(f"{place}/{file}") for file in files if file.lower().endswith(SUFFIXES)]
+        found += [os.path.normpath(f"{place}/{file}") for file in files if _is_model(place, file)]
     return sorted(found)
+
+
+def _is_model(place: str, file: str) -> bool:
+    if not file.lower().endswith(TEXTS):
+        return file.lower().endswith(SUFFIXES)
+
+    from ..frontends.sniff import sniff
+
+    return sniff(f"{place}/{file}").format == "ai8x"
 
 
 def _is_folder(word: str) -> bool:

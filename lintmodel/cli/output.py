@@ -36,16 +36,17 @@ def write(text: str, stream: TextIO | None = None) -> None:
     stream.flush()
 
 
-def write_file(path: str, text: str) -> None:
-    """Writes a file whole or not at all. Raises UsageError when it cannot be written."""
+def write_file(path: str, text: str, newline: str | None = None) -> None:
+    """Writes a file whole or not at all; ``newline=""`` keeps the ends of lines as they are. Raises UsageError when
+    it cannot be written."""
     try:
         file = Path(path).resolve()
         if file.exists() and not file.is_file():  # a pipe or a device; a directory complains by itself
-            file.write_text(text, encoding="utf-8")
+            file.write_text(text, encoding="utf-8", newline=newline)
             return
         draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
         try:
-            draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+            draft.write_text(text, encoding="utf-8", errors="backslashreplace", newline=newline)
             draft.replace(file)
         finally:
             draft.unlink(missing_ok=True)

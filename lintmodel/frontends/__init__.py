@@ -9,16 +9,29 @@ from ..errors import UnreadableModel, UsageError, did_you_mean
 from ..ir import Document, Graph
 
 
-def read(path: str | os.PathLike[str], input_shapes: Mapping[str, Sequence[int]] | None = None) -> Graph | Document:
+def read(
+    path: str | os.PathLike[str],
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> Graph | Document:
     """Reads a network or a document, whatever its format: the file's bytes decide, not its name.
 
-    ``input_shapes`` maps names of inputs to full shapes, batch included. Raises UnreadableModel with one sentence
+    ``input_shapes`` maps names of inputs to full shapes, batch included. ``checkpoint`` is a file of weights, for the
+    formats that have none of their own. Raises UnreadableModel with one sentence
     that says what the file is and what to give instead when it can not be read, and UsageError
     when ``input_shapes`` names an input that is not there or asks for a shape the format cannot give it.
     """
     from .sniff import sniff
 
     kind = sniff(path)
+    if kind.format == "ai8x":
+        from .ai8x_yaml import read_ai8x
+
+        return read_ai8x(path, input_shapes, checkpoint)
+    if checkpoint is not None and kind.readable:
+        raise UsageError(
+            f"{os.fspath(path)}: the network's weights are in this file; a checkpoint goes with an ai8x YAML only"
+        )
     if kind.format == "onnx":
         from .onnx import read_onnx
 
@@ -36,6 +49,16 @@ def read(path: str | os.PathLike[str], input_shapes: Mapping[str, Sequence[int]]
             raise UsageError(f"{os.fspath(path)}: a compiled model keeps its shapes; compile it again with others")
         return read_kmodel(path)
     raise UnreadableModel(os.fspath(path), kind.advice)
+
+
+def reread(document: Document, text: str) -> Document:
+    """A document with another text; what was given with the file stays. Raises UnreadableModel for text that is none
+    of its kind."""
+    if document.kind == "ai8x":
+        from .ai8x_yaml import reread_ai8x
+
+        return reread_ai8x(document, text)
+    raise UnreadableModel(document.path, f"is a {document.kind}, which has no text to edit")
 
 
 def _keeps_its_shapes(graph: Graph, input_shapes: Mapping[str, Sequence[int]]) -> None:

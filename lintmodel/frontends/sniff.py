@@ -16,7 +16,7 @@ from typing import BinaryIO
 _HEAD = 8192
 """Bytes read from the start: every magic number below lies in the first 300, and a text needs a few lines."""
 
-READABLE = ("onnx", "tflite", "kmodel")
+READABLE = ("onnx", "tflite", "kmodel", "ai8x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,9 @@ def _as_text(head: bytes) -> str | None:
     return None if re.search(r"[\x00-\x08\x0e-\x1f]", text) else text
 
 
+_AI8X = r"\A(?=[\s\S]*^layers[ \t]*:[ \t]*(#.*|\[.*)?$)(?=[\s\S]*^(arch|dataset)[ \t]*:)"
+"""A YAML mapping with layers and the names of architecture or data."""
+
 # Texts by what a line of them looks like: (pattern, format, sentence). The first that fits counts.
 _TEXTS: tuple[tuple[str, str, str], ...] = (
     (r"\A\s*<(!doctype html|html)", "html", "is a web page, not the model; open the link and fetch the file itself"),
@@ -181,6 +184,7 @@ _TEXTS: tuple[tuple[str, str, str], ...] = (
         "is a TensorFlow.js model; convert it to TFLite or ONNX first",
     ),
     (r"\A\s*[\[{]", "json", "is a JSON document; this version of lintmodel reads .onnx and .tflite"),
+    (_AI8X, "ai8x", "is a network description for ai8x-synthesis"),
     (
         r"\A(\s*(#.*)?\n)*(---|%YAML|- |[\"']?[\w .-]+[\"']?\s*:(\s|$))",
         "yaml",

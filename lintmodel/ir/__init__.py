@@ -1,6 +1,7 @@
 """The intermediate representation: one graph for every file format."""
 
 from .builder import GraphBuilder
+from .checkpoint import Checkpoint, StoredTensor
 from .document import Document, document
 from .graph import (
     Composite,
@@ -37,6 +38,7 @@ from .windows import Conv, ConvTranspose, Pool, Spatial, Windowed
 __all__ = [
     "Activation",
     "BatchNormalization",
+    "Checkpoint",
     "Composite",
     "Concat",
     "Constant",
@@ -61,6 +63,7 @@ __all__ = [
     "Slice",
     "Source",
     "Spatial",
+    "StoredTensor",
     "Tensor",
     "Transpose",
     "View",

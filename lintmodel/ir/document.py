@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .checkpoint import Checkpoint
+
 Fact = tuple[str, str]
 """A name and what there is to say about it: ``("working memory", "33,600 bytes")``."""
 
@@ -16,15 +18,22 @@ class Document:
 
     path: str
     kind: str
-    """``kmodel``, ``quantizer-config``, ..."""
+    """``kmodel``, ``ai8x``, ..."""
     values: Mapping[str, Any]
     """Plain values by name, nested as in the file."""
     positions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Line and column, both from 1, by the dotted path of a value (``quantization.dtype``). Empty for binary files."""
+    """Line and column, both from 1, by the dotted path of a value (``layers.3.pad``). Those of its key are under the
+    path and ``:key``, those of a key's second occurrence under the path and ``:again``. Empty for binary files."""
     text: str = ""
     """The whole text; empty for binary files."""
     facts: tuple[Fact, ...] = ()
     """What a report says of the file, in a few lines."""
+    duplicates: tuple[str, ...] = ()
+    """Dotted paths of keys that the text has more than once; ``values`` has the last."""
+    input_shape: tuple[int, ...] | None = None
+    """Channels, height and width of the input, where the user gave them and the text has none."""
+    checkpoint: Checkpoint | None = None
+    """The weights, where they are in a file of their own that the user gave."""
 
 
 def document(kind: str, path: str = "", **values: Any) -> Document:

@@ -51,8 +51,7 @@ def layers(report: Report) -> tuple[Layer, ...]:
     of_line = {name: node for node in report.nodes for name in (node.name, *node.members)}
     steps: dict[str, list[Step]] = {}
     for step in report.plan.steps:
-        line = of_line.get(step.nodes[0]) if step.nodes else None
-        steps.setdefault(line.name if line else "", []).append(step)
+        steps.setdefault(_line(report, of_line, step), []).append(step)
     readers = _readers(report, of_line)
     sizes = {buffer.tensor: buffer.bytes for buffer in report.plan.buffers}
     sizes |= {buffer.tensor: buffer.bytes for step in report.plan.steps for buffer in step.writes}
@@ -119,10 +118,16 @@ def _readers(report: Report, of_line: Mapping[str, NodeReport]) -> dict[str, set
     """The lines that read a tensor, by tensor."""
     found: dict[str, set[str]] = {}
     for step in report.plan.steps:
-        line = of_line.get(step.nodes[0]) if step.nodes else None
         for tensor in step.reads:
-            found.setdefault(tensor, set()).add(line.name if line else "")
+            found.setdefault(tensor, set()).add(_line(report, of_line, step))
     return found
+
+
+def _line(report: Report, of_line: Mapping[str, NodeReport], step: Step) -> str:
+    """The line of the report's nodes that a step belongs to. A document has no nodes: its layers are those of the
+    steps."""
+    line = of_line.get(step.nodes[0]) if step.nodes else None
+    return line.name if line else step.nodes[0] if step.nodes and report.document is not None else ""
 
 
 def _layer(
@@ -132,7 +137,7 @@ def _layer(
     readers: Mapping[str, set[str]],
     sizes: Mapping[str, int],
 ) -> Layer:
-    name = node.name if node else ""
+    name = node.name if node else _line(report, {}, steps[-1]) if steps else ""
     written = {buffer.tensor: buffer.bytes for step in steps for buffer in step.writes}
     own = {tensor for tensor in written if readers.get(tensor) == {name}}
     read = {tensor for step in steps for tensor in step.reads} - written.keys()
@@ -147,7 +152,7 @@ def _layer(
         dtype=last.details.get("dtype") if last else None,
         inputs=sum(sizes.get(tensor, 0) for tensor in read),
         outputs=sum(size for tensor, size in written.items() if tensor not in own),
-        weights=node.weight_bytes if node else 0,
+        weights=node.weight_bytes if node else sum(step.details.get("weight_bytes", 0) for step in steps),
         scratch=sum(written[tensor] for tensor in own),
         im2col=im2col,
         note="" if im2col is None else _im2col_note(report, im2col),

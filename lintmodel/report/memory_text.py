@@ -27,6 +27,8 @@ WIDEST = 3
 """Columns a step may take in a timeline."""
 FAR = 4
 """A capacity so many times what is used is not drawn: the bars would be flat."""
+BAR = 40
+"""Columns of a full bar from left to right."""
 BARS = {True: " ▁▂▃▄▅▆▇█", False: " #"}
 """By fullness, in Unicode and in ASCII."""
 
@@ -49,6 +51,7 @@ def _items(report: Report, look: Look) -> Iterator[Any]:
     yield from _workspaces(found, look)
     live = liveness(report.plan)
     yield from _memories(report, live, look)
+    yield from _parallel(report, look)
     for name in _drawn(report, live):
         yield from _timeline(report, name, live[name], look)
     for item in report.not_checked:
@@ -127,6 +130,45 @@ def _memories(report: Report, live: dict[str, Liveness], look: Look) -> Iterator
             line(short(at, max(16, look.width // 4)) if at else ""),
         )
     yield rows
+
+
+def _parallel(report: Report, look: Look) -> Iterator[Any]:
+    """How full each of several memories of one kind is; neighbours that are equally full share a line."""
+    for name, pool in report.plan.memory.items():
+        if not side_by_side(pool):
+            continue
+        full = max(pool.capacity or 0, pool.peak)
+        yield ""
+        of = f" of {_bytes(pool.capacity)}" if pool.capacity is not None else ""
+        yield line((name, "bold"), f": used{of} in each")
+        rows = grid(0, None, None, None)
+        for part, used in _runs(pool):
+            length = -(-used * BAR // full) if full else 0
+            over = pool.capacity is not None and used > pool.capacity
+            bar = ("█" if look.unicode else "#") * length
+            rows.add_row("", line(printable(part)), line(f"{_bytes(used):>9}"), line((bar, "red" if over else "cyan")))
+        yield rows
+
+
+def side_by_side(pool: Pool) -> bool:
+    """The parts are memories of their own, of which the fullest counts, and not shares of one."""
+    used = pool.parts.values()
+    return len(used) > 1 and max(used) == pool.peak < sum(used)
+
+
+def _runs(pool: Pool) -> list[tuple[str, int]]:
+    """Parts with what is used of them: ``processor 0 to 15``."""
+    found: list[tuple[str, str, int]] = []
+    for part, used in pool.parts.items():
+        word, _, number = part.rpartition(" ")
+        before = found[-1] if found else ("", "", -1)
+        last = before[1].rpartition(" ")[2]
+        follows = number.isdigit() and last.isdigit() and int(number) == int(last) + 1
+        if follows and before[2] == used and before[0].startswith(word):
+            found[-1] = (before[0], part, used)
+        else:
+            found.append((part, part, used))
+    return [(first if first == last else f"{first} to {last.rpartition(' ')[2]}", used) for first, last, used in found]
 
 
 def _bytes(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..findings import Finding, Level
+from ..findings import Finding, Level, Location
 from ..planning import Placement, Pool
 from .console import grid, table, to_text
 from .text import closing, counted, document_facts, folded, printable, shape, short, size
@@ -142,6 +142,11 @@ def _findings(report: Report, look: Look) -> Iterator[Any]:
             yield _line((f"  and {len(findings) - ALIKE} more", "dim"))
 
 
+def _line_of(report: Report, location: Location) -> str:
+    """The line, and the file where it is not the one the report is about."""
+    return f"line {location.line}" if location.file == report.model else f"{printable(location.file)}:{location.line}"
+
+
 def _occurrences(report: Report, findings: Sequence[Finding], look: Look) -> Any:
     """Node and message, and once what the toolchain, or whoever the finding's ``speaker`` is, would say itself."""
     rows = grid(0, None, None)
@@ -150,7 +155,7 @@ def _occurrences(report: Report, findings: Sequence[Finding], look: Look) -> Any
     for finding in findings[:ALIKE]:
         where = short(finding.node, width) if finding.node else "the model" if report.document is None else "the file"
         if finding.location and finding.location.line:
-            where += f" ({printable(finding.location.file)}:{finding.location.line})"
+            where += f" ({_line_of(report, finding.location)})"
         rows.add_row("", _line((where, "bold")), _line(printable(finding.message)))
         if finding.vendor_message and not said:
             said = True

@@ -102,7 +102,10 @@ KINDS: list[tuple[str, bytes, str, str]] = [
     ("ncnn", b"7767517\n75 83\nInput data 0 1 data\n", "ncnn", "ncnn"),
     ("prototxt", b'name: "net"\nlayer {\n  name: "data"\n}\n', "prototxt", "Caffe"),
     ("darknet", b"[net]\nbatch=64\n", "darknet", "Darknet"),
-    ("yaml", b"# a network\n---\narch: ai85net5\nlayers:\n  - out_offset: 0x2000\n", "yaml", "YAML"),
+    ("ai8x", b"# a network\n---\narch: ai85net5\nlayers:\n  - out_offset: 0x2000\n", "ai8x", "ai8x-synthesis"),
+    ("ai8x, names last", b"layers: # all\n  - pad: 1\ndataset: mnist\n", "ai8x", "ai8x-synthesis"),
+    ("yaml, layers a number", b"arch: resnet\nlayers: 50\n", "yaml", "YAML"),
+    ("yaml, layers further in", b"arch: x\nmodel:\n  layers:\n    - 1\n", "yaml", "YAML"),
     ("yaml, no dashes", b"target_platform: rk3588\nquantized_dtype: w8a8\n", "yaml", "YAML"),
     ("json", b'{"target": "DPUCZDX8G"}', "json", "JSON"),
     ("tfjs", b'{"format": "graph-model", "modelTopology": {}}', "tfjs", "TensorFlow.js"),
@@ -122,7 +125,7 @@ def test_kind_by_bytes(tmp_path: Path, data: bytes, kind: str, word: str) -> Non
     path = tmp_path / "model.bin"
     path.write_bytes(data)
     found = sniff(path)
-    assert (found.format, found.readable) == (kind, kind in ("onnx", "tflite", "kmodel"))
+    assert (found.format, found.readable) == (kind, kind in ("onnx", "tflite", "kmodel", "ai8x"))
     assert word in found.advice
     if not found.readable:
         with pytest.raises(UnreadableModel) as caught:
@@ -191,7 +194,7 @@ def test_read_dispatches(tmp_path: Path) -> None:
 
 # ---- the models beside the repository
 
-FORMATS = {"pb": "saved-model", "h5": "hdf5", "torch": "checkpoint", "onnx-external-data": "unknown"}
+FORMATS = {"yaml": "ai8x", "pb": "saved-model", "h5": "hdf5", "torch": "checkpoint", "onnx-external-data": "unknown"}
 
 
 def test_shared_models() -> None:

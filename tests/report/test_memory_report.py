@@ -10,7 +10,7 @@ import sample_reports as samples
 from test_report import agrees_with
 
 from lintmodel.api import Report
-from lintmodel.ir import GraphBuilder
+from lintmodel.ir import GraphBuilder, document
 from lintmodel.planning import Buffer, NotChecked, Placement, Plan, Pool, Step
 from lintmodel.report import Look
 from lintmodel.report.memory import layers, memory_dict, overflows, render_csv, render_json
@@ -129,3 +129,37 @@ def test_names_from_files_never_reach_the_terminal_raw() -> None:
     text = render_text(report, Look())
     assert "\x1b" not in text
     assert "evil\n" not in text
+
+
+# ---- memories side by side, and documents
+
+
+def of_instances() -> Report:
+    """A document: no nodes, steps with names of their own, and memories of which each is full for itself."""
+    steps = (
+        Step(
+            "cnn", "conv2d", ("first",), ("input",), (Buffer("first", 400, "data", 0, 2),), details={"weight_bytes": 9}
+        ),
+        Step("cnn", "linear", ("last",), ("first",), (Buffer("last", 40, "data", 1, 3),)),
+    )
+    parts = {"instance 0": 700, "instance 1": 700, "instance 2": 90, "instance 4": 90}
+    plan = Plan(
+        steps=steps, memory={"data": Pool(700, 1000, parts=parts), "main": Pool(10, 20, parts={"a": 6, "b": 4})}
+    )
+    return replace(sample(), plan=plan, nodes=(), document=document("ai8x"))
+
+
+def test_layers_of_a_document_are_its_steps() -> None:
+    found = layers(of_instances())
+    assert [(layer.name, layer.op, layer.inputs, layer.outputs, layer.weights) for layer in found] == [
+        ("first", "conv2d", 0, 400, 9),
+        ("last", "linear", 400, 40, 0),
+    ]
+
+
+def test_memories_side_by_side_are_drawn_and_shares_of_one_are_not() -> None:
+    text = render_text(of_instances(), Look(width=90, unicode=False))
+    rows = [line.split() for line in text.splitlines()]
+    assert "data: used of 1,000 in each" in text and "main: used" not in text
+    assert ["instance", "0", "to", "1", "700", "#" * 28] in rows
+    assert ["instance", "2", "90", "####"] in rows and ["instance", "4", "90", "####"] in rows, "2 and 4 do not touch"
