@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .errors import LintmodelError, UnknownRule, did_you_mean
 from .findings import Found, Level
 from .ir import Document, Graph, View
 from .planning.plan import Plan
 from .target import Target
+
+if TYPE_CHECKING:
+    from .fixing import Repair
 
 Confidence = Literal["measured", "source", "documented", "unverified"]
 Status = Literal["preview", "stable", "deprecated"]
@@ -147,6 +150,18 @@ class DocumentPack(FamilyPack, Protocol):
     """The kinds it recognises (:attr:`lintmodel.ir.Document.kind`)."""
 
     def check_document(self, document: Document, target: Target) -> Plan: ...
+
+
+class FixerPack(DocumentPack, Protocol):
+    """A pack that also repairs documents; the repairs are proven by :func:`lintmodel.fixing.mend`."""
+
+    def fixes(self, document: Document, plan: Plan, target: Target) -> Iterator[Repair]:
+        """Repairs, of those with one ``problem`` the best first. They need not hold."""
+        ...
+
+    def same(self, before: Document, after: Document, target: Target) -> bool:
+        """Both say the same to the toolchain, so that a repair was safe."""
+        ...
 
 
 class GeneratorPack(FamilyPack, Protocol):

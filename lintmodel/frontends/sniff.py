@@ -157,7 +157,7 @@ def _as_text(head: bytes) -> str | None:
     return None if re.search(r"[\x00-\x08\x0e-\x1f]", text) else text
 
 
-_AI8X = r"\A(?=[\s\S]*^layers[ \t]*:[ \t]*(#.*|\[.*)?$)(?=[\s\S]*^(arch|dataset)[ \t]*:)"
+_AI8X = r"\A(?=[\s\S]*^layers[ \t]*:[ \t\r]*(#.*|\[.*)?$)(?=[\s\S]*^(arch|dataset)[ \t]*:)"
 """A YAML mapping with layers and the names of architecture or data."""
 
 # Texts by what a line of them looks like: (pattern, format, sentence). The first that fits counts.

@@ -18,6 +18,7 @@ from . import (
     wrong_data,
 )
 from .cnn import plan
+from .fixes import fixes, same
 from .generate import generate
 
 if TYPE_CHECKING:
@@ -51,4 +52,4 @@ def check_document(document: Document, target: Target) -> Plan:
     return planned(document, target)
 
 
-__all__ = ["DOCUMENTS", "FAMILY", "PREFIX", "RULES", "check_document", "generate", "plan"]
+__all__ = ["DOCUMENTS", "FAMILY", "PREFIX", "RULES", "check_document", "fixes", "generate", "plan", "same"]
