@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LintmodelError, UsageError
 from .arguments import Parser, add_help
-from .given import add_given, shapes_given, targets_given
+from .given import add_one_model, shapes_given, targets_given
 from .output import write, write_file
 
 if TYPE_CHECKING:
@@ -121,17 +121,7 @@ def _parser() -> Parser:
     parser = Parser(
         "fix [OPTIONS] MODEL --target TARGET", "Mend a network description, comments and layout kept", _EPILOG
     )
-    group = parser.add_argument_group("Arguments")
-    group.add_argument("model", nargs="?", metavar="MODEL", help="A network description (ai8x .yaml)")
-    group = parser.add_argument_group("Options")
-    group.add_argument(
-        "-t",
-        "--target",
-        action="append",
-        metavar="TARGET",
-        help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
-    )
-    add_given(group)
+    group = add_one_model(parser, "A network description (ai8x .yaml)")
     group.add_argument(
         "--unsafe-fixes", action="store_true", help="Also fixes that choose between several ways to mend a network"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import LintmodelError, NotExpressible, UsageError
 from .arguments import Parser, add_help
-from .given import add_given, shapes_given, targets_given
+from .given import add_one_model, shapes_given, targets_given
 from .output import complain, write, write_file
 
 
@@ -53,17 +53,7 @@ def _parser() -> Parser:
         "Write the network description a target's toolchain takes",
         _EPILOG,
     )
-    group = parser.add_argument_group("Arguments")
-    group.add_argument("model", nargs="?", metavar="MODEL", help="An .onnx or .tflite file")
-    group = parser.add_argument_group("Options")
-    group.add_argument(
-        "-t",
-        "--target",
-        action="append",
-        metavar="TARGET",
-        help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
-    )
-    add_given(group)
+    group = add_one_model(parser, "An .onnx or .tflite file")
     add_help(group)
     group = parser.add_argument_group("Output")
     group.add_argument("-o", "--output-file", metavar="FILE", help="Write to a file, whole or not at all")

@@ -27,6 +27,21 @@ def add_given(group: Any) -> None:
     )
 
 
+def add_one_model(parser: argparse.ArgumentParser, what: str) -> Any:
+    """The arguments of a command on one model and one target; returns the group "Options" for more of them."""
+    parser.add_argument_group("Arguments").add_argument("model", nargs="?", metavar="MODEL", help=what)
+    group = parser.add_argument_group("Options")
+    group.add_argument(
+        "-t",
+        "--target",
+        action="append",
+        metavar="TARGET",
+        help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
+    )
+    add_given(group)
+    return group
+
+
 def targets_given(args: argparse.Namespace) -> list[Target]:
     """The targets with the options that each of them has; an option that none has is a mistake."""
     from ..target import load_target, target_names

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..errors import LintmodelError, UsageError, did_you_mean
 from .arguments import Parser, add_color, add_help
-from .given import add_given, shapes_given, targets_given
+from .given import add_one_model, shapes_given, targets_given
 from .output import look, write, write_file
 
 FORMATS = ("rich", "json", "csv")
@@ -51,17 +51,7 @@ def _parser() -> Parser:
         "Show what a model's layers take in a target's memories, step by step",
         _EPILOG,
     )
-    group = parser.add_argument_group("Arguments")
-    group.add_argument("model", nargs="?", metavar="MODEL", help="An .onnx or .tflite file or an ai8x .yaml")
-    group = parser.add_argument_group("Options")
-    group.add_argument(
-        "-t",
-        "--target",
-        action="append",
-        metavar="TARGET",
-        help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
-    )
-    add_given(group)
+    group = add_one_model(parser, "An .onnx or .tflite file or an ai8x .yaml")
     add_help(group)
     group = parser.add_argument_group("Output")
     group.add_argument(
