@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LintmodelError, UsageError
 from .arguments import Parser, add_help
-from .given import add_one_model, shapes_given, targets_given
+from .given import add_one_model, one_target, shapes_given
 from .output import write, write_file
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ def run_fix(argv: Sequence[str]) -> int:
     args = _parser().parse(argv)
     if not args.model:
         raise UsageError("no file given: name one, as in lintmodel fix network.yaml --target TARGET --diff")
-    targets, shapes = targets_given(args), shapes_given(args)
-    if len(targets) > 1:
-        raise UsageError(f"fix takes one target, not {', '.join(target.name for target in targets)}")
+    target, shapes = one_target(args, "fix"), shapes_given(args)
     _one_way(args)
 
     from ..api import read_model
@@ -36,10 +34,10 @@ def run_fix(argv: Sequence[str]) -> int:
     if not isinstance(document, Document) or not document.text:
         raise UsageError(f"{args.model} is not a text that fix can edit; it mends network descriptions (ai8x .yaml)")
     try:
-        done = mend(document, targets[0], unsafe=args.unsafe_fixes)
+        done = mend(document, target, unsafe=args.unsafe_fixes)
         hidden = 0
         if not args.unsafe_fixes:
-            hidden = sum(repair.safety == "unsafe" for repair in mend(document, targets[0], unsafe=True).repairs)
+            hidden = sum(repair.safety == "unsafe" for repair in mend(document, target, unsafe=True).repairs)
     except LintmodelError as error:
         if args.model in str(error):
             raise

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import LintmodelError, NotExpressible, UsageError
 from .arguments import Parser, add_help
-from .given import add_one_model, shapes_given, targets_given
+from .given import add_one_model, one_target, shapes_given
 from .output import complain, write, write_file
 
 
@@ -16,15 +16,12 @@ def run_generate(argv: Sequence[str]) -> int:
     args = _parser().parse(argv)
     if not args.model:
         raise UsageError("no model given: name a file, as in lintmodel generate model.onnx --target TARGET -o net.yaml")
-    targets, shapes = targets_given(args), shapes_given(args)
-    if len(targets) > 1:
-        raise UsageError(f"generate takes one target, not {', '.join(target.name for target in targets)}")
+    target, shapes = one_target(args, "generate"), shapes_given(args)
 
     from ..api import read_model
     from ..ir import Document
     from ..registry import pack_for
 
-    target = targets[0]
     pack: Any = pack_for(target.family)
     if not hasattr(pack, "generate"):
         raise UsageError(

@@ -62,6 +62,14 @@ def targets_given(args: argparse.Namespace) -> list[Target]:
     ]
 
 
+def one_target(args: argparse.Namespace, command: str) -> Target:
+    """The target of a command that takes one."""
+    targets = targets_given(args)
+    if len(targets) > 1:
+        raise UsageError(f"{command} takes one target, not {', '.join(target.name for target in targets)}")
+    return targets[0]
+
+
 def shapes_given(args: argparse.Namespace) -> dict[str, tuple[int, ...]]:
     """Shapes by input name; the one given without a name under the empty name."""
     found = {}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..errors import LintmodelError, UsageError, did_you_mean
 from .arguments import Parser, add_color, add_help
-from .given import add_one_model, shapes_given, targets_given
+from .given import add_one_model, one_target, shapes_given
 from .output import look, write, write_file
 
 FORMATS = ("rich", "json", "csv")
@@ -20,15 +20,13 @@ def run_memory(argv: Sequence[str]) -> int:
     if args.format not in FORMATS:
         hint = did_you_mean(args.format, list(FORMATS)) or f"; there are {', '.join(FORMATS)}"
         raise UsageError(f"--format: no format '{args.format}'{hint}")
-    targets, shapes = targets_given(args), shapes_given(args)
-    if len(targets) > 1:
-        raise UsageError(f"memory takes one target, not {', '.join(target.name for target in targets)}")
+    target, shapes = one_target(args, "memory"), shapes_given(args)
 
     from ..api import check_graph, read_model
     from ..report import memory, memory_text
 
     try:
-        report = check_graph(read_model(args.model, shapes, args.checkpoint), targets[0])
+        report = check_graph(read_model(args.model, shapes, args.checkpoint), target)
     except LintmodelError as error:
         if args.model in str(error):
             raise
