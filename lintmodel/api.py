@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -14,7 +14,7 @@ from .findings import Finding, Found, Location
 from .ir import Document, Graph, Node, Operator, View, view_as
 from .node_report import NodeReport, node_reports
 from .planning import NotChecked, Placement, Plan
-from .registry import Model, Rule, pack_for, pack_for_document, rules_for
+from .registry import Model, Rule, pack_for, pack_for_document, recognised, rules_for
 from .target import Target, load_target
 
 
@@ -99,11 +99,31 @@ def read_model(
         if only is not None:
             found = _read(model, {**shapes, _only_input(found, only): only}, checkpoint)
         if isinstance(found, Document):
-            return found
+            return _recognised(found)
 
         from .normalize import normalize
 
         return normalize(found)
+
+
+def read_configuration(path: str, target: Target) -> Document:
+    """A file that the user says is a configuration of the target's toolchain, whatever is in it. Raises UsageError
+    where that toolchain has none, and for a network."""
+    pack: Any = pack_for(target.family)
+    kind = getattr(pack, "CONFIGURATION", None)
+    if kind is None:
+        raise UsageError(f"target {target.name} has no configuration files of {target.toolchain_name}")
+    with _bugs_named(f"reading {path}"):
+        found = _read(path, {}, None)
+    if not isinstance(found, Document) or (found.kind != found.syntax and found.kind != kind):
+        raise UsageError(f"{path}: is no configuration of {target.toolchain_name}; give it as a model")
+    return replace(found, kind=kind)
+
+
+def configured(target: Target, document: Document) -> Target:
+    """The target with the options that a configuration decides."""
+    pack: Any = pack_for(target.family)
+    return target.with_options(pack.configured_options(document, target))
 
 
 def check_graph(graph: Graph | Document, target: Target, *, select: Callable[[Rule], bool] | None = None) -> Report:
@@ -170,6 +190,17 @@ def _read(model: Any, input_shapes: Mapping[str, Sequence[int]], checkpoint: Any
     raise UsageError(
         f"a model is a path or an onnx.ModelProto, not {type(model).__module__}.{type(model).__qualname__}"
     )
+
+
+def _recognised(found: Document) -> Document:
+    """A document that a pack knows the kind of; those with a front end of their own have it already."""
+    if found.kind != found.syntax:
+        return found
+    known = recognised(found)
+    if known is None:
+        what = f"is a {found.syntax.upper()} document that no rule pack knows; give the .onnx or .tflite model"
+        raise UnreadableModel(found.path, what)
+    return known
 
 
 def _only_input(found: Graph | Document, shape: Sequence[int]) -> str:

@@ -21,8 +21,6 @@ ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """In place of a value: the key is taken away."""
 MOST_ROUNDS = 20
 """A repair can make way for another; this many times at most."""
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-"""Where YAML ends a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +163,6 @@ def overlaps(edits: Iterable[TextEdit], others: Sequence[TextEdit]) -> bool:
         for edit in edits
         for other in others
     )
-
-
-def line_starts(text: str) -> list[int]:
-    """Where each line begins."""
-    return [0, *(found.end() for found in _BREAK.finditer(text))]
 
 
 def changed(values: Mapping[str, Any], changes: Iterable[tuple[str, Any]]) -> dict[str, Any]:

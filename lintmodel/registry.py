@@ -7,7 +7,7 @@ per model (``on=Model``) or once per document (``on=Document``), and yields :cla
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -53,6 +53,7 @@ class Rule:
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     options: Mapping[str, Any] = field(default_factory=dict)
     toolchain: str | None = None
+    target: str | None = None
     bad_examples: list[Example] = field(default_factory=list)
     good_examples: list[Example] = field(default_factory=list)
 
@@ -113,16 +114,20 @@ def rule(
     layout: Literal["NCHW", "NHWC"] = "NCHW",
     options: Mapping[str, Any] | None = None,
     toolchain: str | None = None,
+    target: str | None = None,
 ) -> Callable[[Callable[[Any, Plan, Target], Iterator[Found]]], Rule]:
     """Makes a rule of a function ``(subject, plan, target) -> Iterator[Found]``; the subject is what ``on`` names.
 
     ``confidence`` says how the rule is known: recorded from the toolchain, read in its source, documented, or none
     of these. ``layout`` is that of its examples; ``options`` (of the target) are those under which the bad ones
-    are bad, and ``toolchain`` the version in which its examples are what they are, where that is not the default.
+    are bad; ``toolchain`` the version and ``target`` the chip of the family for which its examples are what they are,
+    where those are not the default.
     """
 
     def make(function: Callable[[Any, Plan, Target], Iterator[Found]]) -> Rule:
-        return Rule(code, name, level, on, confidence, status, since, function, layout, options or {}, toolchain)
+        return Rule(
+            code, name, level, on, confidence, status, since, function, layout, options or {}, toolchain, target
+        )
 
     return make
 
@@ -150,6 +155,25 @@ class DocumentPack(FamilyPack, Protocol):
     """The kinds it recognises (:attr:`lintmodel.ir.Document.kind`)."""
 
     def check_document(self, document: Document, target: Target) -> Plan: ...
+
+
+class RecogniserPack(DocumentPack, Protocol):
+    """A pack that also knows documents by what is in them: a configuration in JSON has no other mark."""
+
+    def recognise(self, document: Document) -> str | None:
+        """Which of its kinds a text is that a front end could only read; None for none of them."""
+        ...
+
+
+class ConfigurationPack(RecogniserPack, Protocol):
+    """A pack whose toolchain takes a configuration that can be given with the models (``--config-file``)."""
+
+    CONFIGURATION: str
+    """The kind of such a document."""
+
+    def configured_options(self, document: Document, target: Target) -> Mapping[str, Any]:
+        """Options of the target that the configuration decides."""
+        ...
 
 
 class FixerPack(DocumentPack, Protocol):
@@ -201,6 +225,15 @@ def pack_for_document(document: Document, family: str) -> DocumentPack | None:
     """The family's pack when it knows documents of this kind."""
     pack: Any = pack_for(family)
     return pack if document.kind in getattr(pack, "DOCUMENTS", ()) else None
+
+
+def recognised(document: Document) -> Document | None:
+    """A document as one of the kind that a pack knows it as; None where no pack does."""
+    for pack in packs().values():
+        kind = pack.recognise(document) if hasattr(pack, "recognise") else None
+        if kind is not None:
+            return replace(document, kind=kind)
+    return None
 
 
 def rules_for(family: str) -> list[Rule]:

@@ -33,7 +33,7 @@ def vendor_messages(rule: Rule) -> Iterator[str]:
     names = sheets_of(family) if family else []
     if not names:
         return
-    target = load_target(names[0], rule.toolchain, rule.options)
+    target = load_target(rule.target or names[0], rule.toolchain, rule.options)
     for example in rule.bad_examples:
         with suppress(Exception):  # a pack whose example is broken must not break the search in all others
             findings = example_report(rule, example, target).findings

@@ -143,9 +143,11 @@ def target_names() -> list[str]:
 
 
 def sheets_of(family: str) -> list[str]:
-    """Names of the family's sheets that come with lintmodel, those that stand alone first."""
+    """Names of the family's sheets that come with lintmodel, those that stand alone first, and of these the one that
+    most others build on."""
     found = [target for target in map(load_target, target_names()) if target.family == family]
-    return [target.name for target in sorted(found, key=lambda t: (t.extends != "", t.name))]
+    built_on = [target.extends for target in found]
+    return [t.name for t in sorted(found, key=lambda t: (t.extends != "", -built_on.count(t.name), t.name))]
 
 
 # ---- finding sheets

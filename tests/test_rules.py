@@ -15,7 +15,7 @@ from lintmodel.ir import Graph
 from lintmodel.registry import Example, Rule, all_rules, packs
 from lintmodel.target import Target, load_target
 
-TARGETS = {"ai8x": "max78000", "kpu": "k210", "tflm": "generic"}
+TARGETS = {"ai8x": "max78000", "kpu": "k210", "rknn": "rk3588", "tflm": "generic"}
 """The target whose limits a family's examples are written for."""
 ANY = "k210"
 """The target for rules of packs without a family."""
@@ -34,13 +34,14 @@ def families() -> dict[str, str | None]:
 
 
 @cache
-def default_target(family: str | None, toolchain: str | None = None) -> Target:
-    return load_target(TARGETS[family] if family else ANY, toolchain)
+def default_target(family: str | None, toolchain: str | None = None, name: str | None = None) -> Target:
+    return load_target(name or (TARGETS[family] if family else ANY), toolchain)
 
 
 def checked(rule: Rule, example: Example, options: Mapping[str, Any]) -> tuple[Graph, api.Report]:
     """An example as a user's model would go through: built, normalised, planned, checked."""
-    report = example_report(rule, example, default_target(families()[rule.code], rule.toolchain).with_options(options))
+    target = default_target(families()[rule.code], rule.toolchain, rule.target).with_options(options)
+    report = example_report(rule, example, target)
     return report.graph, report
 
 
@@ -72,7 +73,7 @@ def test_rule_has_examples(rule: Rule) -> None:
 
 @EACH
 def test_text_has_all_sections(rule: Rule) -> None:
-    text = rule.text(default_target(families()[rule.code], rule.toolchain))
+    text = rule.text(default_target(families()[rule.code], rule.toolchain, rule.target))
     positions = [text.find(section) for section in SECTIONS]
     assert -1 not in positions, f"{rule.code}: {SECTIONS[positions.index(-1)]} is missing"
     assert positions == sorted(positions)

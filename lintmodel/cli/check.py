@@ -25,7 +25,7 @@ FORMAT_VARIABLE = "LINTMODEL_OUTPUT_FORMAT"
 
 def run_check(argv: Sequence[str]) -> int:
     args = _parser().parse(argv)
-    if not args.models:
+    if not args.models and not args.config_file:
         raise UsageError("no model given: name a file or a directory, as in lintmodel check model.onnx --target TARGET")
     format = _format(args)
     targets = targets_given(args)
@@ -34,6 +34,8 @@ def run_check(argv: Sequence[str]) -> int:
 
     reports: list[Report] = []
     failures: list[Failure] = []
+    if args.config_file:
+        reports, targets = _configuration(args, targets, select)
     for found in _checked(args, shapes, targets, select):
         if isinstance(found, list):
             reports += found
@@ -53,8 +55,9 @@ def _parser() -> Parser:
         "models",
         nargs="*",
         metavar="MODEL",
-        help="An .onnx or .tflite file or an ai8x .yaml, a directory to search for them, a glob, or a compiled "
-        ".kmodel. Hidden directories, site-packages, node_modules and venv are not searched",
+        help="An .onnx or .tflite file or an ai8x .yaml, a directory to search for them, a glob, a compiled "
+        ".kmodel or a configuration (.yaml, .json). Hidden directories, site-packages, node_modules and venv are not "
+        "searched",
     )
     group = parser.add_argument_group("Options")
     group.add_argument(
@@ -65,6 +68,12 @@ def _parser() -> Parser:
         help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
     )
     add_given(group)
+    group.add_argument(
+        "--config-file",
+        metavar="FILE",
+        help="A configuration of the target's toolchain (.yaml or .json): it is checked, and what it decides holds "
+        "for the models",
+    )
     group.add_argument(
         "--fail-on",
         choices=("error", "warning", "note", "never"),
@@ -157,6 +166,23 @@ def _selection(args: argparse.Namespace) -> Callable[[Rule], bool] | None:
 
 
 # ---- checking
+
+
+def _configuration(
+    args: argparse.Namespace, targets: Sequence[Target], select: Callable[[Rule], bool] | None
+) -> tuple[list[Report], list[Target]]:
+    """The reports on the configuration given with the models, and the targets as it makes them. An option that was
+    given by hand wins over it."""
+    from ..api import check_document, configured, read_configuration
+    from .given import given_options
+
+    reports, chosen = [], []
+    for target in targets:
+        document = read_configuration(args.config_file, target)
+        reports.append(check_document(document, target, select=select))
+        by_hand = {key: target.options[key] for key in given_options(args) if key in target.options}
+        chosen.append(configured(target, document).with_options(by_hand))
+    return reports, chosen
 
 
 def _checked(

@@ -62,6 +62,11 @@ def targets_given(args: argparse.Namespace) -> list[Target]:
     ]
 
 
+def given_options(args: argparse.Namespace) -> set[str]:
+    """Names of the options of targets that were given."""
+    return set(_pairs(args.option, "--option", "KEY=VALUE"))
+
+
 def one_target(args: argparse.Namespace, command: str) -> Target:
     """The target of a command that takes one."""
     targets = targets_given(args)

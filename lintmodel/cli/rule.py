@@ -100,8 +100,8 @@ def _target(rule: Rule, word: str | None) -> Target | None:
     from ..registry import family_of
     from ..target import load_target, sheets_of
 
-    if word:
-        return load_target(word)
+    if word or rule.target:
+        return load_target(word or str(rule.target))
     family = family_of(rule)
     names = sheets_of(family) if family else []
     return load_target(names[0]) if names else None

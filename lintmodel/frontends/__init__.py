@@ -28,6 +28,14 @@ def read(
         from .ai8x_yaml import read_ai8x
 
         return read_ai8x(path, input_shapes, checkpoint)
+    if kind.format == "json":
+        from .json_text import read_json
+
+        return read_json(path)
+    if kind.format == "yaml":
+        from .yaml_text import read_yaml
+
+        return read_yaml(path)
     if checkpoint is not None and kind.readable:
         raise UsageError(
             f"{os.fspath(path)}: the network's weights are in this file; a checkpoint goes with an ai8x YAML only"
@@ -58,6 +66,14 @@ def reread(document: Document, text: str) -> Document:
         from .ai8x_yaml import reread_ai8x
 
         return reread_ai8x(document, text)
+    if document.syntax == "yaml":
+        from .yaml_text import reread_yaml
+
+        return reread_yaml(document, text)
+    if document.syntax == "json":
+        from .json_text import reread_json
+
+        return reread_json(document, text)
     raise UnreadableModel(document.path, f"is a {document.kind}, which has no text to edit")
 
 

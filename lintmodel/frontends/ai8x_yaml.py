@@ -10,19 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from ..errors import UnreadableModel, UsageError
+from ..errors import UsageError
 from ..ir.document import Document, Fact
+from .yaml_text import YamlReader, text_of
 
 INPUT = "input"
 """The name of the only input."""
-_MOST_VALUES = 200_000
-"""Of a file: aliases of aliases, all written out, would have no end."""
-_MOST_DEPTH = 50
-_PLAIN = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
-_MERGE = "tag:yaml.org,2002:merge"
+_WHAT, _KEYS = "ai8x description", "the keys arch, dataset and layers"
 
 
 def read_ai8x(
@@ -36,12 +32,8 @@ def read_ai8x(
     """
     name = os.fspath(path)
     shape = _input_shape(name, input_shapes or {})
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableModel(name, f"cannot be opened: {error.strerror or error}") from None
-    text = _decoded(name, content)
-    reader = _Reader(name)
+    text = text_of(path)
+    reader = YamlReader(name, _WHAT, _KEYS)
     values = reader.read(text)
     weights = None
     if checkpoint is not None:
@@ -58,12 +50,13 @@ def read_ai8x(
         duplicates=tuple(reader.duplicates),
         input_shape=shape,
         checkpoint=weights,
+        syntax="yaml",
     )
 
 
 def reread_ai8x(document: Document, text: str) -> Document:
     """The document with another text, and the same input and weights."""
-    reader = _Reader(document.path)
+    reader = YamlReader(document.path, _WHAT, _KEYS)
     values = reader.read(text)
     return replace(
         document,
@@ -73,13 +66,6 @@ def reread_ai8x(document: Document, text: str) -> Document:
         facts=tuple(_facts(values, document.input_shape)),
         duplicates=tuple(reader.duplicates),
     )
-
-
-def _decoded(name: str, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableModel(name, "is not UTF-8 text; save the YAML as UTF-8", error.start) from None
 
 
 def _input_shape(path: str, shapes: Mapping[str, Sequence[int]]) -> tuple[int, int, int] | None:
@@ -99,75 +85,6 @@ def _input_shape(path: str, shapes: Mapping[str, Sequence[int]]) -> tuple[int, i
             raise UsageError(f"{path}: the input is channels x height x width, as in 3x64x64, not {asked}")
         return sizes[0], sizes[1], sizes[2]
     return None
-
-
-class _Reader:
-    """Values, positions and duplicate keys of one text."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.positions: dict[str, tuple[int, int]] = {}
-        self.duplicates: list[str] = []
-        self._count = 0
-
-    def read(self, text: str) -> dict[str, Any]:
-        import yaml
-
-        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
-        try:
-            node = loader.get_single_node()
-            if node is None or node.id != "mapping":
-                self._wrong("must be a mapping with the keys arch, dataset and layers", 1)
-            values = self._value(loader, node, "", 0)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-            where = (mark.line + 1, mark.column + 1) if mark else (1,)
-            self._wrong(f"{problem}; mend the YAML there", *where)
-        except (ValueError, RecursionError) as error:
-            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            self._wrong(f"{reason}; mend the YAML", 1)
-        finally:
-            loader.dispose()
-        return dict(values)
-
-    def _value(self, loader: Any, node: Any, path: str, depth: int) -> Any:
-        self._count += 1
-        line = node.start_mark.line + 1
-        if self._count > _MOST_VALUES or depth > _MOST_DEPTH:
-            self._wrong("has more values than a network can; write the layers out without aliases", line)
-        self.positions.setdefault(path, (line, node.start_mark.column + 1))
-        if node.id != "scalar" and node.tag not in _PLAIN:
-            self._wrong(f"has a {node.id} with the tag {node.tag}; write it without the tag", line)
-        if node.id == "sequence":
-            return [self._value(loader, item, f"{path}.{k}", depth + 1) for k, item in enumerate(node.value)]
-        if node.id != "mapping":
-            return loader.construct_object(node, deep=True)
-        merges = [key for key, _ in node.value if key.tag == _MERGE]
-        loader.flatten_mapping(node)
-        found: dict[str, Any] = {}
-        for key in merges:
-            found[key.value] = None
-            self.positions[f"{path}.{key.value}:key"] = (key.start_mark.line + 1, key.start_mark.column + 1)
-        for key_node, value_node in node.value:
-            self._key(loader, key_node, value_node, path, depth, found)
-        return found
-
-    def _key(self, loader: Any, key_node: Any, value_node: Any, path: str, depth: int, found: dict[str, Any]) -> None:
-        line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
-        if key_node.id != "scalar":
-            self._wrong("has a key that is a list or a mapping; keys are words", line, column)
-        key = str(key_node.value)
-        inside = f"{path}.{key}".lstrip(".")
-        if key in found:
-            self.duplicates.append(inside)
-            self.positions[f"{inside}:again"] = (line, column)
-        self.positions.setdefault(f"{inside}:key", (line, column))
-        found[key] = self._value(loader, value_node, inside, depth + 1)
-
-    def _wrong(self, problem: str, line: int, column: int | None = None) -> NoReturn:
-        where = f"line {line}" + (f", column {column}" if column else "")
-        raise UnreadableModel(self.path, f"is not a readable ai8x description: {where}: {problem}")
 
 
 def _facts(values: Mapping[str, Any], shape: Sequence[int] | None) -> list[Fact]:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 _HEAD = 8192
 """Bytes read from the start: every magic number below lies in the first 300, and a text needs a few lines."""
 
-READABLE = ("onnx", "tflite", "kmodel", "ai8x")
+READABLE = ("onnx", "tflite", "kmodel", "ai8x", "json", "yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +183,12 @@ _TEXTS: tuple[tuple[str, str, str], ...] = (
         "tfjs",
         "is a TensorFlow.js model; convert it to TFLite or ONNX first",
     ),
-    (r"\A\s*[\[{]", "json", "is a JSON document; this version of lintmodel reads .onnx and .tflite"),
+    (r"\A\s*[\[{]", "json", "is a JSON document"),
     (_AI8X, "ai8x", "is a network description for ai8x-synthesis"),
     (
         r"\A(\s*(#.*)?\n)*(---|%YAML|- |[\"']?[\w .-]+[\"']?\s*:(\s|$))",
         "yaml",
-        "is a YAML document; this version of lintmodel reads .onnx and .tflite",
+        "is a YAML document",
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from .builder import GraphBuilder
 from .checkpoint import Checkpoint, StoredTensor
-from .document import Document, document
+from .document import Document, document, line_starts
 from .graph import (
     Composite,
     Constant,
@@ -69,6 +69,7 @@ __all__ = [
     "View",
     "Windowed",
     "document",
+    "line_starts",
     "macs",
     "unique_names",
     "view",

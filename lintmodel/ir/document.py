@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from .checkpoint import Checkpoint
+
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""Where YAML ends a line."""
 
 Fact = tuple[str, str]
 """A name and what there is to say about it: ``("working memory", "33,600 bytes")``."""
@@ -26,6 +30,8 @@ class Document:
     path and ``:key``, those of a key's second occurrence under the path and ``:again``. Empty for binary files."""
     text: str = ""
     """The whole text; empty for binary files."""
+    syntax: Literal["", "yaml", "json"] = ""
+    """The language of the text; empty for binary files."""
     facts: tuple[Fact, ...] = ()
     """What a report says of the file, in a few lines."""
     duplicates: tuple[str, ...] = ()
@@ -34,6 +40,11 @@ class Document:
     """Channels, height and width of the input, where the user gave them and the text has none."""
     checkpoint: Checkpoint | None = None
     """The weights, where they are in a file of their own that the user gave."""
+
+
+def line_starts(text: str) -> list[int]:
+    """Where each line begins."""
+    return [0, *(found.end() for found in _BREAK.finditer(text))]
 
 
 def document(kind: str, path: str = "", **values: Any) -> Document:

@@ -135,3 +135,38 @@ class GreedyBySize:
             placed.insert(at, (offset, offset + size, birth, death))
             self.peak = max(self.peak, offset + size)
         return offsets
+
+
+@dataclass
+class BestFit:
+    """The smallest gap that is large enough, the lowest of equal ones; the end grows where there is none.
+
+    Buffers must be given in order of birth. They begin at multiples of ``align`` bytes and are not rounded up
+    themselves.
+    """
+
+    align: int
+    peak: int = 0
+    """Highest address used so far."""
+    _live: list[tuple[int, int, int]] = field(default_factory=list)
+    """offset, end and death of every buffer in use, by offset."""
+
+    def place(self, size: int, birth: int, death: int) -> int:
+        """Offset of a buffer in bytes."""
+        self._live = [entry for entry in self._live if entry[2] > birth]
+        start, best = 0, None
+        for offset, end, _ in self._live:
+            if offset - start >= size and (best is None or offset - start < best[0]):
+                best = (offset - start, start)
+            start = max(start, -(-end // self.align) * self.align)
+        return self._put(start if best is None else best[1], size, death)
+
+    def take_over(self, offset: int, size: int, death: int) -> int:
+        """The place of the buffer at ``offset``, given up for one of ``size`` bytes, no more than it had."""
+        self._live = [entry for entry in self._live if entry[0] != offset]
+        return self._put(offset, size, death)
+
+    def _put(self, offset: int, size: int, death: int) -> int:
+        insort(self._live, (offset, offset + size, death))
+        self.peak = max(self.peak, offset + size)
+        return offset

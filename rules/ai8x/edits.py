@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lintmodel.fixing import ABSENT, TextEdit, line_starts
-from lintmodel.ir import Document
+from lintmodel.fixing import ABSENT, TextEdit
+from lintmodel.ir import Document, line_starts
 
 _PLAIN = re.compile(
     r"(?:\[[^\[\]\n]*\]|\"[^\"\n]*\"|'[^'\n]*'|[^\s#\[\]{}&*!|>'\"][^\n\r]*?)(?=\s*(?:$|[\r\n]| #|\t#))"

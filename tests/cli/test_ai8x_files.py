@@ -70,7 +70,7 @@ def test_the_checkpoint_is_held_against_the_network(run: Run, place: Path) -> No
         ("net.yaml", "none.pth", "none.pth: does not exist; --checkpoint takes the quantised .pth.tar"),
         ("net.yaml", "net.yaml", "net.yaml: is no checkpoint of weights that torch.save wrote (ai8x)"),
         ("model.onnx", "net.yaml", "model.onnx: the network's weights are in this file; a checkpoint goes with"),
-        ("plain.yaml", "net.yaml", "plain.yaml: is a YAML document; "),
+        ("plain.yaml", "net.yaml", "plain.yaml: is a YAML document that no rule pack knows; give the .onnx"),
     ],
 )
 def test_a_mistake_is_one_sentence(run: Run, place: Path, model: str, checkpoint: str, says: str) -> None:

@@ -125,7 +125,7 @@ def test_kind_by_bytes(tmp_path: Path, data: bytes, kind: str, word: str) -> Non
     path = tmp_path / "model.bin"
     path.write_bytes(data)
     found = sniff(path)
-    assert (found.format, found.readable) == (kind, kind in ("onnx", "tflite", "kmodel", "ai8x"))
+    assert (found.format, found.readable) == (kind, kind in ("onnx", "tflite", "kmodel", "ai8x", "json", "yaml"))
     assert word in found.advice
     if not found.readable:
         with pytest.raises(UnreadableModel) as caught:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lintmodel.planning.allocators import FirstFit, GreedyBySize, OutOfMemory
+from lintmodel.planning.allocators import BestFit, FirstFit, GreedyBySize, OutOfMemory
 
 Requests = list[tuple[int, int, int]]
 
@@ -89,3 +89,24 @@ def test_with_a_capacity_the_peak_counts_from_the_end_that_is_filled() -> None:
     allocator = FirstFit(1, 100, from_end=True)
     assert [allocator.place(30, 0, 9), allocator.place(20, 0, 9)] == [70, 50]
     assert allocator.peak == 50
+
+
+def test_best_fit_takes_the_smallest_gap_and_of_equal_ones_the_lowest() -> None:
+    heap = BestFit(64)
+    large, _, small, _ = (heap.place(size, 0, death) for size, death in ((256, 1), (64, 9), (128, 1), (64, 9)))
+    assert heap.place(100, 1, 9) == small
+    assert heap.place(100, 1, 9) == large
+    assert heap.peak == 512
+
+
+def test_best_fit_begins_at_multiples_and_does_not_round_sizes() -> None:
+    heap = BestFit(64)
+    assert [heap.place(30, 0, 9), heap.place(30, 0, 9)] == [0, 64]
+    assert heap.peak == 94
+
+
+def test_best_fit_gives_a_place_away() -> None:
+    heap = BestFit(64)
+    place = heap.place(128, 0, 2)
+    assert heap.take_over(place, 100, 5) == place
+    assert heap.place(64, 1, 5) == 128
