@@ -55,7 +55,7 @@ def rules_page() -> Iterator[str]:
         yield from ("", f"## {title}")
         yield from _table(pack.RULES)
         for rule in sorted(pack.RULES, key=lambda rule: rule.code):
-            yield from _rule(rule, target)
+            yield from _rule(rule, load_target(rule.target) if rule.target else target)
     yield ""
 
 
