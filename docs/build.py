@@ -7,8 +7,9 @@ python docs/build.py --check    exits with 1 when a committed page differs from 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from lintmodel.examples import example_source
 from lintmodel.registry import Rule, packs
@@ -89,24 +90,33 @@ def targets_page() -> Iterator[str]:
     yield "Written by `docs/build.py` from the sheets in `targets/`; `lintmodel target NAME` prints the same figures."
     for name in target_names():
         target = load_target(name)
+        base = load_target(target.extends) if target.extends else None
         yield from ("", f"## {target.name}: {target.title}", "")
         yield f"Toolchain: {target.toolchain_name}, versions {', '.join(target.versions)}, default {target.version}."
         if target.notes:
             yield from ("", target.notes)
+        if target.extends:
+            yield from ("", f"What differs from {target.extends}:")
         yield from ("", "| limit | value | unit | source |", "|---|---|---|---|")
-        for limit, value in target.limits.items():
+        for limit, value in _own(target.limits, base and base.limits).items():
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
             yield f"| {limit} | {shown} | {target.units.get(limit, '')} | {target.sources.get(limit, '')} |"
         yield from ("", "| memory | bytes | align | source |", "|---|--:|--:|---|")
-        for pool, memory in target.pools.items():
+        for pool, memory in _own(target.pools, base and base.pools).items():
             yield f"| {pool} | {memory.bytes} | {memory.align} | {memory.source} |"
-        if target.option_specs:
+        options = _own(target.option_specs, base and base.option_specs)
+        if options:
             yield from ("", "| option | default | help |", "|---|---|---|")
-            for option, spec in target.option_specs.items():
+            for option, spec in options.items():
                 yield f"| {option} | {spec.default} | {spec.help} |"
-        for table, operators in target.operators.items():
+        for table, operators in _own(target.operators, base and base.operators).items():
             yield from ("", f"Operators of {table} ({len(operators)}): {', '.join(sorted(operators))}.")
     yield ""
+
+
+def _own(figures: Mapping[str, Any], inherited: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Those that the sheet a target builds on does not have, or has otherwise."""
+    return {name: value for name, value in figures.items() if (inherited or {}).get(name) != value}
 
 
 if __name__ == "__main__":

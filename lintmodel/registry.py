@@ -157,6 +157,15 @@ class DocumentPack(FamilyPack, Protocol):
     def check_document(self, document: Document, target: Target) -> Plan: ...
 
 
+class DescriberPack(FamilyPack, Protocol):
+    """A pack that also knows how the vendor's own tools describe a chip."""
+
+    def target_sheet(self, description: str | Mapping[str, Any]) -> str | None:
+        """The text of a sheet for what a JSON file says, or for a word that is no target's name; None for what the
+        pack does not know. Raises UnknownTarget for what it knows and cannot tell."""
+        ...
+
+
 class RecogniserPack(DocumentPack, Protocol):
     """A pack that also knows documents by what is in them: a configuration in JSON has no other mark."""
 

@@ -26,6 +26,8 @@ A sheet is a YAML file, ours in ``targets/`` or the user's own (``--target ./myb
 ``names`` is a list or words with spaces between. ``quantized_option`` names the option that ``check(quantized=...)``
 sets (left out: one called ``quantized``). A version gives only what differs in it: limits, operator tables, a note.
 
+A JSON file that the vendor's tools describe a chip with is a target too where a pack knows it.
+
 A sheet that ``extends`` another (by name, or by a path relative to its own folder) says only what differs. It may
 change values and add options and versions, and may not invent limits, memories or operator tables: no rule would
 read them. Its own values hold for every version of the toolchain.
@@ -35,10 +37,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnknownTarget, UsageError, did_you_mean
+from .errors import InvalidTarget, UnknownTarget, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -142,12 +145,20 @@ def target_names() -> list[str]:
     return sorted(_bundled())
 
 
-def sheets_of(family: str) -> list[str]:
+@cache
+def sheets_of(family: str) -> tuple[str, ...]:
     """Names of the family's sheets that come with lintmodel, those that stand alone first, and of these the one that
     most others build on."""
-    found = [target for target in map(load_target, target_names()) if target.family == family]
-    built_on = [target.extends for target in found]
-    return [t.name for t in sorted(found, key=lambda t: (t.extends != "", -built_on.count(t.name), t.name))]
+    sheets = [_read(item) for item in _bundled().values()]
+    named = {name: sheet for sheet in sheets for name in (sheet.name, *sheet.aliases)}
+
+    def of_family(sheet: Sheet) -> bool:
+        return sheet.family == family if sheet.extends is None else of_family(named[sheet.extends])
+
+    found = [sheet for sheet in sheets if of_family(sheet)]
+    built_on = [named[sheet.extends].name for sheet in found if sheet.extends is not None]
+    order = sorted(found, key=lambda s: (s.extends is not None, -built_on.count(s.name), s.name))
+    return tuple(sheet.name for sheet in order)
 
 
 # ---- finding sheets
@@ -162,7 +173,7 @@ def _split(word: str) -> tuple[str, str | None]:
 
 
 def _is_path(word: str) -> bool:
-    return "/" in word or "\\" in word or word.lower().endswith((".yaml", ".yml"))
+    return "/" in word or "\\" in word or word.lower().endswith((".yaml", ".yml", ".json"))
 
 
 def _bundled() -> dict[str, Traversable]:
@@ -189,6 +200,9 @@ def _find(word: str, folder: Path | None = None) -> Sheet:
     for sheet in sheets:
         if word.casefold() in (alias.casefold() for alias in sheet.aliases):
             return sheet
+    described = _described(word, word)
+    if described is not None:
+        return described
     known = [name for sheet in sheets for name in (sheet.name, *sheet.aliases)]
     hint = did_you_mean(word, known) or (f"; there are {', '.join(sorted(bundled))}" if len(bundled) < 12 else "")
     raise UnknownTarget(f"no target '{word}'{hint or '; lintmodel targets lists them'}")
@@ -204,9 +218,36 @@ def _read_path(path: Path, word: str) -> Sheet:
     from .sheet import read_sheet
 
     try:
-        return read_sheet(path.read_bytes(), str(path))
+        content = path.read_bytes()
     except OSError as error:
         raise UnknownTarget(f"target sheet '{word}' cannot be read: {error.strerror}") from None
+    return _read_json(content, str(path)) if path.suffix.lower() == ".json" else read_sheet(content, str(path))
+
+
+def _read_json(content: bytes, path: str) -> Sheet:
+    """A chip as the vendor's own tools describe it; a pack tells which one it is."""
+    import json
+
+    try:
+        description = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidTarget(f"{path}: not valid JSON: {error}") from None
+    found = _described(description, path) if isinstance(description, dict) else None
+    if found is None:
+        raise InvalidTarget(f"{path}: no installed rule pack knows a chip that is described like this")
+    return found
+
+
+def _described(description: Any, path: str) -> Sheet | None:
+    """The sheet that a pack writes for the vendor's own description of a chip, or for a name it gives one."""
+    from .registry import packs
+    from .sheet import read_sheet
+
+    for pack in packs().values():
+        text = pack.target_sheet(description) if hasattr(pack, "target_sheet") else None
+        if text is not None:
+            return read_sheet(text.encode(), path)
+    return None
 
 
 def _chain(sheet: Sheet) -> list[Sheet]:

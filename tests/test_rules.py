@@ -15,7 +15,7 @@ from lintmodel.ir import Graph
 from lintmodel.registry import Example, Rule, all_rules, packs
 from lintmodel.target import Target, load_target
 
-TARGETS = {"ai8x": "max78000", "kpu": "k210", "rknn": "rk3588", "tflm": "generic"}
+TARGETS = {"ai8x": "max78000", "dpu": "DPUCZDX8G_ISA1_B4096", "kpu": "k210", "rknn": "rk3588", "tflm": "generic"}
 """The target whose limits a family's examples are written for."""
 ANY = "k210"
 """The target for rules of packs without a family."""

@@ -32,7 +32,9 @@ def run_fix(argv: Sequence[str]) -> int:
 
     document = read_model(args.model, shapes, args.checkpoint)
     if not isinstance(document, Document) or not document.text:
-        raise UsageError(f"{args.model} is not a text that fix can edit; it mends network descriptions (ai8x .yaml)")
+        raise UsageError(
+            f"{args.model} is not a text that fix can edit; it mends network descriptions and configurations"
+        )
     try:
         done = mend(document, target, unsafe=args.unsafe_fixes)
         hidden = 0
@@ -117,9 +119,9 @@ def _summary(done: Mended, hidden: int, word: str) -> str:
 
 def _parser() -> Parser:
     parser = Parser(
-        "fix [OPTIONS] MODEL --target TARGET", "Mend a network description, comments and layout kept", _EPILOG
+        "fix [OPTIONS] MODEL --target TARGET", "Mend a description or configuration, its layout kept", _EPILOG
     )
-    group = add_one_model(parser, "A network description (ai8x .yaml)")
+    group = add_one_model(parser, "A network description (ai8x .yaml) or a quantiser configuration (.json)")
     group.add_argument(
         "--unsafe-fixes", action="store_true", help="Also fixes that choose between several ways to mend a network"
     )

@@ -28,6 +28,8 @@ def read(
         from .ai8x_yaml import read_ai8x
 
         return read_ai8x(path, input_shapes, checkpoint)
+    if kind.format == "json" and (checkpoint is not None or input_shapes):
+        raise UsageError(f"{os.fspath(path)}: a configuration has no inputs and takes no checkpoint")
     if kind.format == "json":
         from .json_text import read_json
 

@@ -29,6 +29,16 @@ def silu(graph: Graph, sigmoid: Node) -> Match | None:
     return Match("SiLU", (sigmoid, times), (x,))
 
 
+def mish(graph: Graph, softplus: Node) -> Match | None:
+    """x * tanh(softplus(x))"""
+    tanh = only_reader(graph, softplus.outputs[0], "Tanh")
+    times = only_reader(graph, tanh.outputs[0], "Mul") if tanh is not None else None
+    x = softplus.inputs[0]
+    if tanh is None or times is None or other(times, tanh.outputs[0]) != x:
+        return None
+    return Match("Mish", (softplus, tanh, times), (x,))
+
+
 def hard_swish(graph: Graph, hard_sigmoid: Node) -> Match | None:
     """x * hard_sigmoid(x), with the operator HardSigmoid"""
     if not (close(hard_sigmoid.attributes.get("alpha", 0.2), 1 / 6) and _half(hard_sigmoid)):

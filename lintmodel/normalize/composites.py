@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..ir import Composite, Graph, Node
-from .activations import clipped_line, fused_relu6, gelu_erf, gelu_tanh, hard_swish, prelu, silu
+from .activations import clipped_line, fused_relu6, gelu_erf, gelu_tanh, hard_swish, mish, prelu, silu
 from .matching import Match
 from .normalizations import layer_normalization
 from .quantization import quantize_dequantize
@@ -23,6 +23,7 @@ PATTERNS: tuple[tuple[str, Callable[[Graph, Node], Match | None]], ...] = (
     ("Add", fused_relu6),
     ("HardSigmoid", hard_swish),
     ("Sigmoid", silu),
+    ("Softplus", mish),
     ("Relu", prelu),
     ("DequantizeLinear", quantize_dequantize),
 )

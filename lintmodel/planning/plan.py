@@ -81,6 +81,8 @@ class Pool:
     parts: Mapping[str, int] = field(default_factory=dict)
     least: int | None = None
     """Where the use depends on data that is not in the file: the smallest it can be, ``peak`` being the largest."""
+    spills: bool = False
+    """What is above the capacity lies in another memory meanwhile: it costs time, and the model still runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Plan:
     runtime: Runtime = "ok"
     fits: Fits = "unknown"
     facts: tuple[tuple[str, str], ...] = ()
-    """What the pack says of a document besides findings: names and words, for the head of a report."""
+    """What the pack says besides findings: names and words, for the head of a report."""
     buffers: tuple[Buffer, ...] = ()
     """Every buffer there is, once: several tensors may lie in one. On the clock of the steps' own buffers."""
 

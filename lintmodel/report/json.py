@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "runtime": report.runtime,
         "fits": report.fits,
         "segments": report.plan.segments,
+        **_facts(report),
         "counts": report.counts,
         "nodes": [_node(node) for node in report.nodes],
         "plan": [_step(step) for step in report.plan.steps],
@@ -50,6 +52,12 @@ def _document(report: Report) -> dict[str, Any]:
         return {}
     facts = {"facts": [list(fact) for fact in (*report.document.facts, *report.plan.facts)]}
     return {"document": {"kind": report.document.kind, "values": _plain(report.document.values), **facts}}
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    """What the pack says of a network; of a document it stands with what the file says."""
+    said = report.plan.facts if report.document is None else ()
+    return {"facts": [list(fact) for fact in said]} if said else {}
 
 
 def _node(node: NodeReport) -> dict[str, Any]:
@@ -81,6 +89,8 @@ def _pool(pool: Pool) -> dict[str, Any]:
     found = {"capacity": pool.capacity, "peak": pool.peak, "at": pool.at}
     if pool.least is not None:
         found["least"] = pool.least
+    if pool.spills:
+        found["spills"] = True
     return {**found, "parts": dict(pool.parts)} if pool.parts else found
 
 
@@ -104,7 +114,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(part) for part in value]
-    return value
+    # JSON has no word for infinity, and Python's reader takes it all the same.
+    return value if not isinstance(value, float) or isfinite(value) else str(value)
 
 
 def _lines(report: Mapping[str, Any]) -> str:

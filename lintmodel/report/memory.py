@@ -99,7 +99,8 @@ def render_csv(report: Report) -> str:
 def overflows(report: Report) -> bool:
     """A memory is too small for the model."""
     return report.fits == "no" or any(
-        pool.capacity is not None and pool.peak > pool.capacity for pool in report.plan.memory.values()
+        pool.capacity is not None and pool.peak > pool.capacity and not pool.spills
+        for pool in report.plan.memory.values()
     )
 
 

@@ -179,7 +179,7 @@ def _share(pool: Pool) -> tuple[str, str]:
     if not pool.capacity:
         return "", ""
     share = pool.peak / pool.capacity
-    return f"{100 * share:.0f} %", "bold red" if share > 1 else "yellow" if share > 0.9 else "green"
+    return f"{100 * share:.0f} %", "bold red" if share > 1 and not pool.spills else "yellow" if share > 0.9 else "green"
 
 
 # ---- timelines

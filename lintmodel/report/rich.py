@@ -91,6 +91,7 @@ def _verdict(report: Report, look: Look) -> Iterator[Any]:
     yield _line(*facts)
     if report.nodes and not look.quiet:
         yield from _placement_bar(report, look)
+        yield from _facts(report.plan.facts)
 
 
 def _placement_bar(report: Report, look: Look) -> Iterator[Any]:
@@ -174,10 +175,16 @@ def _document(report: Report) -> Iterator[Any]:
         return
     yield ""
     yield _line((printable(report.document.kind), "bold"))
-    rows = grid(None, None)
-    for name, said in document_facts(report):
-        rows.add_row(_line(f"  {printable(name)}"), _line(printable(said)))
-    yield rows
+    yield from _facts(document_facts(report))
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> Iterator[Any]:
+    """A line each."""
+    if facts:
+        rows = grid(None, None)
+        for name, said in facts:
+            rows.add_row(_line(f"  {printable(name)}"), _line(printable(said)))
+        yield rows
 
 
 # ---- layers
@@ -236,7 +243,7 @@ def _memory_bar(pool: Pool, look: Look) -> Text:
         return _line("")
     share = pool.peak / pool.capacity
     full = min(width, round(share * width)) or (1 if pool.peak else 0)
-    color = "red" if share > 1 else "yellow" if share > 0.9 else "green"
+    color = "red" if share > 1 and not pool.spills else "yellow" if share > 0.9 else "green"
     used, empty = ("█", "░") if look.unicode else ("#", ".")
     return _line((used * full, color), (empty * (width - full), "bright_black"))
 

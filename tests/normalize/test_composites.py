@@ -33,6 +33,7 @@ def found(nodes: str, **options: str) -> list[tuple[str, tuple[str, ...], tuple[
 
 # ---- activations
 
+MISH = ["s = Softplus(x) t = Tanh(s) y = Mul(x, t)", "s = Softplus(x) t = Tanh(s) y = Mul(t, x)"]
 SILU = ["s = Sigmoid(x) y = Mul(x, s)", "s = Sigmoid(x) y = Mul(s, x)"]
 HARD_SWISH = [
     "a = Add(x, three) c = Clip(a, zero, six) d = Div(c, six) y = Mul(x, d)",
@@ -71,6 +72,7 @@ PRELU = [
 ]
 EVERY = [
     *(("SiLU", nodes) for nodes in SILU),
+    *(("Mish", nodes) for nodes in MISH),
     *(("HardSwish", nodes) for nodes in HARD_SWISH),
     *(("HardSigmoid", nodes) for nodes in HARD_SIGMOID),
     *(("Gelu", nodes) for nodes in (*GELU, *GELU_TANH)),

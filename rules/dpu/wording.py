@@ -1,0 +1,50 @@
+"""Words that several rules of this pack share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from lintmodel.findings import Fix, Found
+from lintmodel.planning import Plan, Step
+
+Words = Callable[[Mapping[str, Any]], str]
+OVERLOOKED = "AMD's 2.5 inspector reports the DPU here"
+
+
+def broken(plan: Plan, kind: str, words: Words, fix: Fix | None = None) -> Iterator[Found]:
+    """A finding for every operation that breaks this limit, in the plan's own numbers."""
+    for step in plan.steps:
+        for reason in reasons(step, kind):
+            message = words(reason)
+            if reason["overlooked"]:
+                message += f"; {OVERLOOKED}"
+            yield Found(message + begins(step), reason["vendor_message"], node_of(step), fix)
+
+
+def reasons(step: Step, kind: str) -> Iterator[Mapping[str, Any]]:
+    """What speaks against the DPU, of one kind."""
+    return (reason for reason in step.details.get("reasons", ()) if reason["kind"] == kind)
+
+
+def begins(step: Step) -> str:
+    """Which DPU subgraphs an operation on the CPU splits off."""
+    numbers = [str(number) for number in step.details.get("splits", ())]
+    if len(numbers) == 1:
+        return f"; DPU subgraph {numbers[0]} begins behind it"
+    return f"; DPU subgraphs {', '.join(numbers)} begin behind it" if numbers else ""
+
+
+def node_of(step: Step) -> str:
+    """The node a step stands for; for an inserted change of layout the one it is inserted at."""
+    return str(step.nodes[0] if step.nodes else step.details["at"])
+
+
+def size(pair: Sequence[int]) -> str:
+    """``5x5``"""
+    return "x".join(map(str, pair))
+
+
+def counted(count: int, word: str) -> str:
+    """``2 subgraphs``, ``1 subgraph``"""
+    return f"{count} {word}{'s' * (count != 1)}"
