@@ -1,4 +1,5 @@
-"""Writes docs/rules.md and docs/targets.md from the rules and the capability sheets.
+"""Writes what is generated: pages of documentation from the rules, the capability sheets and the table of settings, and
+the JSON schema of configuration files.
 
 python docs/build.py            writes them
 python docs/build.py --check    exits with 1 when a committed page differs from what would be written
@@ -11,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lintmodel.config.keys import KEYS, Key
+from lintmodel.config.schema import schema_text
 from lintmodel.examples import example_source
 from lintmodel.registry import Rule, packs
 from lintmodel.target import Target, load_target, sheets_of, target_names
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {
     "1": "operators",
     "2": "shapes and feature maps",
@@ -29,14 +32,19 @@ SECTIONS = ("What it does", "Why it matters", "What to do instead", "Fix safety"
 
 
 def main() -> int:
-    pages = {"rules.md": "\n".join(rules_page()), "targets.md": "\n".join(targets_page())}
-    stale = [name for name, text in pages.items() if not _same(HERE / name, text)]
+    pages = {
+        "docs/rules.md": "\n".join(rules_page()),
+        "docs/targets.md": "\n".join(targets_page()),
+        "docs/settings.md": "\n".join(settings_page()),
+        "lintmodel/config/schema.json": schema_text(),
+    }
+    stale = [name for name, text in pages.items() if not _same(ROOT / name, text)]
     if "--check" in sys.argv[1:]:
         for name in stale:
-            print(f"docs/{name} is not current: run python docs/build.py", file=sys.stderr)
+            print(f"{name} is not current: run python docs/build.py", file=sys.stderr)
         return 1 if stale else 0
     for name in stale:
-        (HERE / name).write_text(pages[name], encoding="utf-8")
+        (ROOT / name).write_text(pages[name], encoding="utf-8")
     print(f"wrote {', '.join(stale)}" if stale else "nothing to do")
     return 0
 
@@ -58,6 +66,35 @@ def rules_page() -> Iterator[str]:
         for rule in sorted(pack.RULES, key=lambda rule: rule.code):
             yield from _rule(rule, load_target(rule.target) if rule.target else target)
     yield ""
+
+
+def settings_page() -> Iterator[str]:
+    yield "# Settings"
+    yield ""
+    yield "Written by `docs/build.py`. Every key of `lintmodel.toml`, and of `[tool.lintmodel]` in `pyproject.toml`;"
+    yield "[configuration.md](configuration.md) says how files are found and put together."
+    yield from ("", "| key | takes | for |", "|---|---|---|")
+    yield from _settings(KEYS, "")
+    yield ""
+
+
+def _settings(keys: Mapping[str, Key], above: str) -> Iterator[str]:
+    for name, key in keys.items():
+        if above and KEYS.get(name) is key:  # said once, at the top
+            continue
+        yield f"| `{above}{name}` | {_takes(key)} | {key.help.replace('|', '&#124;')} |"
+        if key.keys:
+            yield from _settings(key.keys, f"{name}.")
+    if above:
+        shared = ", ".join(f"`{name}`" for name, key in keys.items() if KEYS.get(name) is key)
+        yield f"| {shared} | | as above, for these models |"
+
+
+def _takes(key: Key) -> str:
+    if key.values is not None:
+        return f"table of {key.names} = {_takes(key.values)}"
+    words = {"strings": "list of strings", "tables": "tables", "sizes": "list of sizes", "scalar": "value"}
+    return " or ".join(f"`{choice}`" for choice in key.choices) or words.get(key.kind, key.kind)
 
 
 def _table(rules: list[Rule]) -> Iterator[str]:

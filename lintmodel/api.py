@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import LintmodelError, UnreadableModel, UsageError
 from .findings import Finding, Found, Location
@@ -16,6 +16,12 @@ from .node_report import NodeReport, node_reports
 from .planning import NotChecked, Placement, Plan
 from .registry import Model, Rule, pack_for, pack_for_document, recognised, rules_for
 from .target import Target, load_target
+
+if TYPE_CHECKING:
+    from .suppression import Suppressed
+
+RuleOptions = Mapping[str, Mapping[str, Any]]
+"""Options of rules by their codes."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Report:
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...] = ()
     document: Document | None = None
+    suppressed: tuple[Suppressed, ...] = ()
+    """Findings that configuration, a comment or a baseline silenced; none of them is in ``findings``."""
 
     @property
     def verdict(self) -> str:
@@ -126,16 +134,23 @@ def configured(target: Target, document: Document) -> Target:
     return target.with_options(pack.configured_options(document, target))
 
 
-def check_graph(graph: Graph | Document, target: Target, *, select: Callable[[Rule], bool] | None = None) -> Report:
+def check_graph(
+    graph: Graph | Document,
+    target: Target,
+    *,
+    select: Callable[[Rule], bool] | None = None,
+    rule_options: RuleOptions | None = None,
+) -> Report:
     """The report on a graph already read and normalised, or on a document. ``select`` chooses the rules that may
-    find something; the plan and with it the verdict do not depend on it."""
+    find something; the plan and with it the verdict do not depend on it. ``rule_options`` are by code, then name."""
+    options = rule_options or {}
     if isinstance(graph, Document):
-        return check_document(graph, target, select=select)
+        return check_document(graph, target, select=select, rule_options=options)
     name = graph.path or graph.name
     with _bugs_named(f"planning {name} for {target.name}"):
         plan = pack_for(target.family).plan(graph, target)
     rules = [rule for rule in rules_for(target.family) if select is None or select(rule)]
-    found, skipped = _run(rules, graph, plan, target)
+    found, skipped = _run(rules, graph, plan, target, options)
     findings = _findings(found, graph, target)
     return Report(
         model=name,
@@ -148,7 +163,13 @@ def check_graph(graph: Graph | Document, target: Target, *, select: Callable[[Ru
     )
 
 
-def check_document(document: Document, target: Target, *, select: Callable[[Rule], bool] | None = None) -> Report:
+def check_document(
+    document: Document,
+    target: Target,
+    *,
+    select: Callable[[Rule], bool] | None = None,
+    rule_options: RuleOptions | None = None,
+) -> Report:
     """The report on a document. Raises UnreadableModel when the target's pack does not know documents of its kind."""
     pack = pack_for_document(document, target.family)
     if pack is None:
@@ -157,7 +178,8 @@ def check_document(document: Document, target: Target, *, select: Callable[[Rule
     with _bugs_named(f"checking {document.path} for {target.name}"):
         plan = pack.check_document(document, target)
     chosen = [r for r in rules_for(target.family) if r.on is Document and (select is None or select(r))]
-    found = [occurrence for rule in chosen for occurrence in _called(rule, document, None, plan, target)]
+    options = rule_options or {}
+    found = [occurrence for rule in chosen for occurrence in _called(rule, document, None, plan, target, options)]
     graph = Graph(
         PurePath(document.path).name, document.kind, inputs=(), outputs=(), nodes=(), tensors={}, path=document.path
     )
@@ -237,13 +259,15 @@ Occurrence = tuple[Rule, str | None, Found]
 """What a rule found, and the name of the node it was called for."""
 
 
-def _run(rules: Sequence[Rule], graph: Graph, plan: Plan, target: Target) -> tuple[list[Occurrence], list[Node]]:
+def _run(
+    rules: Sequence[Rule], graph: Graph, plan: Plan, target: Target, options: RuleOptions
+) -> tuple[list[Occurrence], list[Node]]:
     """What the rules find, and the nodes of which a rule could not be asked because a size is open."""
     occurrences: list[Occurrence] = []
     skipped: list[Node] = []
     for rule in rules:
         if rule.on is Model:
-            occurrences += _called(rule, Model(graph), None, plan, target)
+            occurrences += _called(rule, Model(graph), None, plan, target, options)
     for node, asked in _asked(rules, graph):
         views: dict[type[View], tuple[View, bool]] = {}
         for kind, rule in asked:
@@ -252,7 +276,7 @@ def _run(rules: Sequence[Rule], graph: Graph, plan: Plan, target: Target) -> tup
                 views[kind] = view, kind is Operator or view.fixed
             view, answerable = views[kind]
             if answerable:
-                occurrences += _called(rule, view, node.name, plan, target)
+                occurrences += _called(rule, view, node.name, plan, target, options)
             elif not skipped or skipped[-1] is not node:
                 skipped.append(node)
     return occurrences, skipped
@@ -268,9 +292,11 @@ def _asked(rules: Sequence[Rule], graph: Graph) -> Iterator[tuple[Node, list[tup
         yield node, by_op[node.op]
 
 
-def _called(rule: Rule, subject: Any, node: str | None, plan: Plan, target: Target) -> list[Occurrence]:
+def _called(
+    rule: Rule, subject: Any, node: str | None, plan: Plan, target: Target, options: RuleOptions
+) -> list[Occurrence]:
     try:
-        return [(rule, node, found) for found in rule(subject, plan, target)]
+        return [(rule, node, found) for found in rule(subject, plan, target, **options.get(rule.code, {}))]
     except LintmodelError:
         raise
     except Exception as error:

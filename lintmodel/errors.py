@@ -32,6 +32,14 @@ class InvalidTarget(LintmodelError):
     """A capability sheet breaks the schema; the sentence names file, line and key."""
 
 
+class InvalidConfiguration(LintmodelError):
+    """A configuration file breaks its schema. ``file`` is the file as found, ``reason`` what is wrong and where."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        self.file, self.reason = file, reason
+        super().__init__(f"{file}: {reason}")
+
+
 class UsageError(LintmodelError):
     """Options that do not fit together or name something that is not there."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from .errors import LintmodelError, UnknownRule, did_you_mean
+from .errors import LintmodelError, UnknownRule, UsageError, did_you_mean
 from .findings import Found, Level
 from .ir import Document, Graph, View
 from .planning.plan import Plan
@@ -49,7 +49,8 @@ class Rule:
     confidence: Confidence
     status: Status
     since: str
-    function: Callable[[Any, Plan, Target], Iterator[Found]]
+    function: Callable[..., Iterator[Found]]
+    """Takes the subject, the plan and the target; what it takes by keyword, with a default, are its options."""
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     options: Mapping[str, Any] = field(default_factory=dict)
     toolchain: str | None = None
@@ -57,8 +58,31 @@ class Rule:
     bad_examples: list[Example] = field(default_factory=list)
     good_examples: list[Example] = field(default_factory=list)
 
-    def __call__(self, subject: Any, plan: Plan, target: Target) -> Iterator[Found]:
-        return self.function(subject, plan, target)
+    def __call__(self, subject: Any, plan: Plan, target: Target, **settings: Any) -> Iterator[Found]:
+        return self.function(subject, plan, target, **settings)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Defaults of the options a user may set under ``rules`` in a configuration file, by name."""
+        import inspect
+
+        found = inspect.signature(self.function).parameters.values()
+        return {p.name.replace("_", "-"): p.default for p in found if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    def with_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as the rule is called with them. Raises UsageError for one it does not have or cannot take."""
+        known = self.settings
+        for name, value in values.items():
+            if name not in known:
+                has = f"; it has {', '.join(known)}" if known else ""
+                raise UsageError(
+                    f"rule {self.code} {self.name} has no option '{name}'" + (did_you_mean(name, list(known)) or has)
+                )
+            number = isinstance(known[name], float) and isinstance(value, int) and not isinstance(value, bool)
+            if type(value) is not type(known[name]) and not number:
+                kind = type(known[name]).__name__
+                raise UsageError(f"rule {self.code}: option {name} is of type {kind}, not {value!r}")
+        return {name.replace("-", "_"): value for name, value in values.items()}
 
     def bad(self, example: Example) -> Example:
         """A model this rule must find something in; one line of the graph builder."""
@@ -115,7 +139,7 @@ def rule(
     options: Mapping[str, Any] | None = None,
     toolchain: str | None = None,
     target: str | None = None,
-) -> Callable[[Callable[[Any, Plan, Target], Iterator[Found]]], Rule]:
+) -> Callable[[Callable[..., Iterator[Found]]], Rule]:
     """Makes a rule of a function ``(subject, plan, target) -> Iterator[Found]``; the subject is what ``on`` names.
 
     ``confidence`` says how the rule is known: recorded from the toolchain, read in its source, documented, or none
@@ -124,7 +148,7 @@ def rule(
     where those are not the default.
     """
 
-    def make(function: Callable[[Any, Plan, Target], Iterator[Found]]) -> Rule:
+    def make(function: Callable[..., Iterator[Found]]) -> Rule:
         return Rule(
             code, name, level, on, confidence, status, since, function, layout, options or {}, toolchain, target
         )

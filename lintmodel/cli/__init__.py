@@ -12,6 +12,7 @@ from ..errors import LintmodelError, UsageError, did_you_mean
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "Say what a target's toolchain and chip will do to models"),
+    "baseline": ("baseline", "Take the findings of now as known, so that only new ones are told"),
     "fix": ("fix", "Mend a network description, comments and layout kept"),
     "generate": ("generate", "Write the network description a target's toolchain takes"),
     "memory": ("memory", "Show what a model's layers take in a target's memories, step by step"),

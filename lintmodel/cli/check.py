@@ -5,45 +5,49 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import LintmodelError, UnreadableModel, UsageError, did_you_mean
+from ..config.keys import FAIL_ON
+from ..errors import UsageError, did_you_mean
 from ..report import FORMATS
-from .arguments import Parser, add_color, add_help, words
-from .given import add_given, shapes_given, targets_given
-from .output import complain, look, write, write_file
+from .arguments import Parser, add_color, add_help
+from .configured import add_configured, settings_here
+from .given import add_given
+from .output import look, write, write_file
+from .selection import add_selection
 
 if TYPE_CHECKING:
     from ..api import Report
-    from ..registry import Rule
+    from ..baseline import Compared
+    from ..config import Settings
     from ..report import Failure
-    from ..target import Target
 
 FORMAT_VARIABLE = "LINTMODEL_OUTPUT_FORMAT"
 
 
 def run_check(argv: Sequence[str]) -> int:
     args = _parser().parse(argv)
-    if not args.models and not args.config_file:
+    here = settings_here(args)
+    if args.show_settings:
+        return _show_settings(args, here)
+    models = args.models or here.models()
+    if not models and not args.config_file:
         raise UsageError("no model given: name a file or a directory, as in lintmodel check model.onnx --target TARGET")
-    format = _format(args)
-    targets = targets_given(args)
-    shapes = shapes_given(args)
-    select = _selection(args)
+    format = _format(args, here)
 
-    reports: list[Report] = []
-    failures: list[Failure] = []
-    if args.config_file:
-        reports, targets = _configuration(args, targets, select)
-    for found in _checked(args, shapes, targets, select):
-        if isinstance(found, list):
-            reports += found
-        else:
-            failures.append(found)
+    from .checking import check_models
+
+    reports, failures = check_models(args, models)
+    compared = None
+    baseline = args.baseline or here.text("baseline")
+    if baseline:
+        from ..baseline import compare, read_baseline
+
+        reports, compared = compare(reports, read_baseline(baseline))
     if reports or format == "json":
-        _print(args, format, reports, failures)
-    return _exit_code(args, reports, failures)
+        _print(args, format, reports, failures, compared)
+    return _exit_code(args, here, reports, failures)
 
 
 def _parser() -> Parser:
@@ -76,19 +80,19 @@ def _parser() -> Parser:
     )
     group.add_argument(
         "--fail-on",
-        choices=("error", "warning", "note", "never"),
-        default="error",
+        choices=FAIL_ON,
         metavar="LEVEL",
         help="Exit with 1 for findings of this level or worse: error (the default), warning, note, never",
     )
+    add_configured(group)
+    group.add_argument(
+        "--baseline", metavar="FILE", help="Tell of findings that it does not have (lintmodel baseline write)"
+    )
+    group.add_argument("--show-settings", action="store_true", help="Print the settings in force, and check nothing")
     group.add_argument("--exit-zero", action="store_true", help="Exit with 0 even when something was found")
     add_help(group)
 
-    group = parser.add_argument_group("Rule selection (codes, prefixes of codes, names, or ALL)")
-    group.add_argument("--select", action="append", metavar="RULES", help="Only these rules [default: ALL]")
-    group.add_argument("--ignore", action="append", metavar="RULES", help="All but these; the longer prefix wins")
-    group.add_argument("--extend-select", action="append", metavar="RULES", help="These as well")
-    group.add_argument("--extend-ignore", action="append", metavar="RULES", help="Nor these")
+    add_selection(parser)
 
     group = parser.add_argument_group("Output")
     group.add_argument(
@@ -123,10 +127,12 @@ Examples:
 # ---- the words of the command line
 
 
-def _format(args: argparse.Namespace) -> str:
+def _format(args: argparse.Namespace, settings: Settings) -> str:
     chosen, where = args.format, "--format"
     if chosen is None and os.environ.get(FORMAT_VARIABLE):
         chosen, where = os.environ[FORMAT_VARIABLE], FORMAT_VARIABLE
+    if chosen is None and settings.text("output-format"):
+        chosen, where = settings.text("output-format"), f"{settings.file}: output-format"
     if chosen is None:
         return "rich" if sys.stdout.isatty() and not _to_file(args) else "concise"
     if chosen not in FORMATS:
@@ -139,112 +145,16 @@ def _to_file(args: argparse.Namespace) -> bool:
     return args.output_file not in (None, "-")
 
 
-def _selection(args: argparse.Namespace) -> Callable[[Rule], bool] | None:
-    """Which rules may find something. Of a rule that is both selected and ignored the more exact word decides, as in
-    ``--ignore ABC --extend-select ABC101``; between equals it is ignored."""
-    selected = words(args.select) or ["ALL"]
-    selected += words(args.extend_select)
-    ignored = words(args.ignore) + words(args.extend_ignore)
-    if selected == ["ALL"] and not ignored:
-        return None
-
-    from ..registry import all_rules, selector
-
-    names = {rule.name for rule in all_rules()}
-
-    def test(word: str, wanted: bool) -> tuple[Callable[[Rule], bool], int, bool]:
-        exactness = 0 if word == "ALL" else 100 if word in names else len(word)
-        return selector([word]), exactness, wanted
-
-    tests = [test(word, True) for word in selected] + [test(word, False) for word in ignored]
-
-    def select(rule: Rule) -> bool:
-        said = [(exactness, not wanted) for selects, exactness, wanted in tests if selects(rule)]
-        return bool(said) and not max(said)[1]
-
-    return select
+# ---- results
 
 
-# ---- checking
-
-
-def _configuration(
-    args: argparse.Namespace, targets: Sequence[Target], select: Callable[[Rule], bool] | None
-) -> tuple[list[Report], list[Target]]:
-    """The reports on the configuration given with the models, and the targets as it makes them. An option that was
-    given by hand wins over it."""
-    from ..api import check_document, configured, read_configuration
-    from .given import given_options
-
-    reports, chosen = [], []
-    for target in targets:
-        document = read_configuration(args.config_file, target)
-        reports.append(check_document(document, target, select=select))
-        by_hand = {key: target.options[key] for key in given_options(args) if key in target.options}
-        chosen.append(configured(target, document).with_options(by_hand))
-    return reports, chosen
-
-
-def _checked(
+def _print(
     args: argparse.Namespace,
-    shapes: Mapping[str, Sequence[int]],
-    targets: Sequence[Target],
-    select: Callable[[Rule], bool] | None,
-) -> Iterator[list[Report] | Failure]:
-    """For every model its reports, one per target, or why there are none. It is read once for all targets."""
-    from ..api import check_graph, read_model
-    from ..report import Failure
-    from .models import find_models
-
-    found = list(find_models(args.models))
-    watched = len(found) > 1 and not args.quiet and sys.stderr.isatty()
-    for number, model in enumerate(found, start=1):
-        if isinstance(model, UnreadableModel):
-            complain(model)
-            yield Failure(model.path, str(model))
-            continue
-        if watched:
-            _progress(f"{number}/{len(found)} {model}")
-        try:
-            graph = read_model(model, shapes, args.checkpoint)
-            reports = [check_graph(graph, target, select=select) for target in targets]
-        except LintmodelError as error:
-            told = error
-            if model not in str(error):
-                told = LintmodelError(f"{model}: {error}")
-                told.__cause__ = error
-            if watched:
-                _progress("")
-            complain(told)
-            yield Failure(model, str(told))
-        else:
-            yield reports
-        if number < len(found):
-            _collect()
-    if watched:
-        _progress("")
-
-
-def _collect() -> None:
-    """Frees what the last model took, where the collector does not do so by itself. What was there before the first
-    model (modules, rules) is set aside, so that it is not searched every time."""
-    import gc
-
-    if not gc.isenabled():
-        if not gc.get_freeze_count():
-            gc.freeze()
-        gc.collect()
-
-
-def _progress(text: str) -> None:
-    """One line on standard error that is written over by the next."""
-    from ..report.text import printable
-
-    sys.stderr.write(f"\r\x1b[K{printable(text)[:78]}")
-    sys.stderr.flush()
-
-
-def _print(args: argparse.Namespace, format: str, reports: Sequence[Report], failures: Sequence[Failure]) -> None:
+    format: str,
+    reports: Sequence[Report],
+    failures: Sequence[Failure],
+    compared: Compared | None,
+) -> None:
     stream = None if _to_file(args) else sys.stdout
     how = look(stream, color=args.color, quiet=args.quiet)
     if args.statistics:
@@ -254,19 +164,35 @@ def _print(args: argparse.Namespace, format: str, reports: Sequence[Report], fai
     else:
         from ..report import render
 
-        text = render(reports, failures, format, how)
+        text = render(reports, failures, format, how, compared)
     if stream is None:
         write_file(args.output_file, text)
     else:
         write(text, stream)
 
 
-def _exit_code(args: argparse.Namespace, reports: Sequence[Report], failures: Sequence[Failure]) -> int:
+def _exit_code(
+    args: argparse.Namespace, settings: Settings, reports: Sequence[Report], failures: Sequence[Failure]
+) -> int:
     from ..findings import Level
 
+    fail_on = args.fail_on or settings.text("fail-on") or "error"
     if failures:
         return 2
-    if args.exit_zero or args.fail_on == "never":
+    if args.exit_zero or fail_on == "never":
         return 0
-    threshold = Level[args.fail_on.upper()]
+    threshold = Level[fail_on.upper()]
     return int(any(finding.level >= threshold for report in reports for finding in report.findings))
+
+
+def _show_settings(args: argparse.Namespace, here: Settings) -> int:
+    """The settings of the folder, or of the one model that is named."""
+    import json
+
+    from .configured import settings_of
+
+    if len(args.models) > 1:
+        raise UsageError("--show-settings takes one model, or none for the folder")
+    settings = settings_of(args, args.models[0]) if args.models else here
+    write(f"# {settings.file or 'no configuration file'}\n{json.dumps(dict(settings.values), indent=2)}\n")
+    return 0

@@ -10,6 +10,7 @@ from ..errors import UsageError
 from .arguments import words
 
 if TYPE_CHECKING:
+    from ..config import Settings
     from ..target import OptionSpec, Target
 
 
@@ -42,15 +43,18 @@ def add_one_model(parser: argparse.ArgumentParser, what: str) -> Any:
     return group
 
 
-def targets_given(args: argparse.Namespace) -> list[Target]:
-    """The targets with the options that each of them has; an option that none has is a mistake."""
+def targets_given(args: argparse.Namespace, settings: Settings | None = None) -> list[Target]:
+    """The targets of the command line, else those of the settings, with the options that each of them has; an option
+    of the command line that none has is a mistake."""
     from ..target import load_target, target_names
 
     names, options = words(args.target), _pairs(args.option, "--option", "KEY=VALUE")
+    if not names and settings is not None:
+        names = list(settings.words("targets"))
     if not names:
         known = ", ".join(target_names()[:8])
         raise UsageError(f"no target given: add --target with one of {known}, or see lintmodel targets")
-    targets = [load_target(name) for name in dict.fromkeys(names)]
+    targets = [_configured(load_target(name), name, settings) for name in dict.fromkeys(names)]
     for key in options:
         if not any(key in target.option_specs for target in targets):
             targets[0].with_options({key: options[key]})  # raises with the nearest option
@@ -65,6 +69,16 @@ def targets_given(args: argparse.Namespace) -> list[Target]:
 def given_options(args: argparse.Namespace) -> set[str]:
     """Names of the options of targets that were given."""
     return set(_pairs(args.option, "--option", "KEY=VALUE"))
+
+
+def _configured(target: Target, word: str, settings: Settings | None) -> Target:
+    """With the options that a configuration file sets under the target's name, an alias, or the words that chose it."""
+    tables = settings.table("options") if settings is not None else {}
+    names = {target.name, *target.aliases, word, word.partition("@")[0]}
+    for name, values in tables.items():
+        if name in names:
+            target = target.with_options(values)
+    return target
 
 
 def one_target(args: argparse.Namespace, command: str) -> Target:

@@ -10,6 +10,7 @@ from ..errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from ..api import Report
+    from ..baseline import Compared
 
 FORMATS = ("rich", "concise", "json")
 
@@ -36,19 +37,23 @@ class Look:
 
 
 def render(
-    reports: Sequence[Report], failures: Sequence[Failure] = (), format: str = "concise", look: Look = Look()
+    reports: Sequence[Report],
+    failures: Sequence[Failure] = (),
+    format: str = "concise",
+    look: Look = Look(),
+    compared: Compared | None = None,
 ) -> str:
     """The reports in one of :data:`FORMATS`, ending in a line break. Raises UsageError for another format."""
     if format == "json":
         from . import json
 
-        return json.render(reports, failures)
+        return json.render(reports, failures, compared)
     if format == "concise":
         from . import concise
 
-        return concise.render(reports, failures, look)
+        return concise.render(reports, failures, look, compared)
     if format == "rich":
         from . import rich
 
-        return rich.render(reports, failures, look)
+        return rich.render(reports, failures, look, compared)
     raise UsageError(f"no format '{format}'" + did_you_mean(format, list(FORMATS)))

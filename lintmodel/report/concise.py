@@ -10,12 +10,13 @@ from .text import closing, counted, placements, printable
 
 if TYPE_CHECKING:
     from ..api import Report
+    from ..baseline import Compared
     from . import Failure, Look
 
 _COLORS = {Level.ERROR: "1;31", Level.WARNING: "1;33", Level.NOTE: "1;36"}
 
 
-def render(reports: Sequence[Report], failures: Sequence[Failure], look: Look) -> str:
+def render(reports: Sequence[Report], failures: Sequence[Failure], look: Look, compared: Compared | None = None) -> str:
     """Findings, then a line on each model, then the sum; with ``look.quiet`` the findings alone."""
     several = len({report.target.name + report.target.version for report in reports}) > 1
     lines = []
@@ -24,7 +25,7 @@ def render(reports: Sequence[Report], failures: Sequence[Failure], look: Look) -
         if not look.quiet:
             lines += _summary(report)
     if not look.quiet:
-        lines.append(closing(reports, failures))
+        lines.append(closing(reports, failures, compared))
     return "".join(f"{line}\n" for line in lines if line)
 
 

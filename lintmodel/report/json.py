@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..api import Report
+    from ..baseline import Compared
     from ..findings import Finding
     from ..node_report import NodeReport
     from ..planning import Pool, Step
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
 SCHEMA = "lintmodel-report/1"
 
 
-def render(reports: Sequence[Report], failures: Sequence[Failure] = ()) -> str:
+def render(reports: Sequence[Report], failures: Sequence[Failure] = (), compared: Compared | None = None) -> str:
     """All reports as one JSON object, a node, step or finding to a line."""
     bodies = ",\n".join(_lines(report_dict(report)) for report in reports)
     errors = ",\n".join(json.dumps({"model": failure.model, "error": failure.error}) for failure in failures)
-    return f'{{"schema": "{SCHEMA}",\n"reports": [{bodies}],\n"errors": [{errors}]}}\n'
+    known = f',\n"baseline": {json.dumps(asdict(compared))}' if compared else ""
+    return f'{{"schema": "{SCHEMA}",\n"reports": [{bodies}],\n"errors": [{errors}]{known}}}\n'
 
 
 def report_dict(report: Report) -> dict[str, Any]:
@@ -42,6 +45,9 @@ def report_dict(report: Report) -> dict[str, Any]:
         "plan": [_step(step) for step in report.plan.steps],
         "memory": {name: _pool(pool) for name, pool in report.plan.memory.items()},
         "findings": [_finding(finding) for finding in report.findings],
+        "suppressed": [
+            {**_finding(item.finding), "suppressed_by": item.by, "why": item.why} for item in report.suppressed
+        ],
         "not_checked": [{"what": item.what, "why": item.why, "nodes": list(item.nodes)} for item in report.not_checked],
     }
 

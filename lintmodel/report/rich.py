@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ..api import Report
+    from ..baseline import Compared
     from ..node_report import NodeReport
     from . import Failure, Look
 
@@ -34,12 +35,14 @@ LAYERS = 20
 """Rows of the table of layers."""
 
 
-def render(reports: Sequence[Report], failures: Sequence[Failure], look: Look) -> str:
+def render(reports: Sequence[Report], failures: Sequence[Failure], look: Look, compared: Compared | None = None) -> str:
     """Every report, then the sum; with ``look.quiet`` the verdicts and findings alone."""
-    return to_text(_items(reports, failures, look), look)
+    return to_text(_items(reports, failures, look, compared), look)
 
 
-def _items(reports: Sequence[Report], failures: Sequence[Failure], look: Look) -> Iterator[Any]:
+def _items(
+    reports: Sequence[Report], failures: Sequence[Failure], look: Look, compared: Compared | None
+) -> Iterator[Any]:
     for number, report in enumerate(reports):
         if number:
             yield ""
@@ -52,7 +55,7 @@ def _items(reports: Sequence[Report], failures: Sequence[Failure], look: Look) -
             yield from _not_checked(report)
     if not look.quiet:
         yield ""
-        yield _line((closing(reports, failures), "bold"))
+        yield _line((closing(reports, failures, compared), "bold"))
         findings = [finding for report in reports for finding in report.findings]
         if findings:
             code = max(findings, key=lambda f: f.level).rule

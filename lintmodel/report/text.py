@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..findings import Finding, Level
+from ..suppression import silenced_words
 
 if TYPE_CHECKING:
     from ..api import Report
+    from ..baseline import Compared
     from . import Failure
 
 
@@ -42,12 +44,25 @@ def levels(findings: Iterable[Finding]) -> str:
     return ", ".join(counted(found.count(level), str(level)) for level in reversed(Level) if level in found)
 
 
-def closing(reports: Sequence[Report], failures: Sequence[Failure]) -> str:
-    """The last line: what was found in all."""
-    found = levels(finding for report in reports for finding in report.findings)
+def closing(reports: Sequence[Report], failures: Sequence[Failure], compared: Compared | None = None) -> str:
+    """The last line: what was found in all, and what was not told."""
+    findings = [finding for report in reports for finding in report.findings]
+    found = levels(findings)
     sentence = f"Found {found}." if found else "No findings." if reports else ""
+    fixable = sum(finding.fix is not None and finding.fix.safety == "safe" for finding in findings)
+    unsafe = sum(finding.fix is not None and finding.fix.safety == "unsafe" for finding in findings)
+    silenced = ", ".join(silenced_words([item for report in reports for item in report.suppressed]))
+    known = f"Baseline: {compared.new} new, {compared.unchanged} unchanged, {compared.gone} gone." if compared else ""
     unread = f"{counted(len(failures), 'model')} could not be read." if failures else ""
-    return " ".join(part for part in (sentence, unread) if part)
+    parts = (sentence, _fixable(fixable, unsafe), f"Suppressed: {silenced}." if silenced else "", known, unread)
+    return " ".join(part for part in parts if part)
+
+
+def _fixable(safe: int, unsafe: int) -> str:
+    if safe:
+        more = f" ({unsafe} more with --unsafe-fixes)" if unsafe else ""
+        return f"[*] {safe} fixable with lintmodel fix{more}."
+    return f"{unsafe} fixable with lintmodel fix --unsafe-fixes." if unsafe else ""
 
 
 def placements(report: Report) -> str:

@@ -1,0 +1,120 @@
+"""Models of a command line against their targets: what every command that checks has in common."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import LintmodelError, UnreadableModel
+from .configured import Wanted, rule_options, settings_of, wanted
+from .output import complain
+from .selection import selection
+
+if TYPE_CHECKING:
+    from ..api import Report
+    from ..report import Failure
+
+
+def check_models(args: argparse.Namespace, words: Sequence[str]) -> tuple[list[Report], list[Failure]]:
+    """Reports, and why there is none of the other models, which has been said on standard error. Raises LintmodelError
+    for settings that do not hold."""
+    from ..report import Failure
+
+    reports = _configuration(args)
+    failures: list[Failure] = []
+    for found in _checked(args, words):
+        if isinstance(found, Failure):
+            failures.append(found)
+        else:
+            reports += found
+    return reports, failures
+
+
+def _configuration(args: argparse.Namespace) -> list[Report]:
+    """The reports on the configuration of a toolchain that is given with the models."""
+    if not getattr(args, "config_file", None):
+        return []
+
+    from ..api import check_graph, read_configuration
+    from ..suppression import settle
+    from .given import targets_given
+
+    settings = settings_of(args, args.config_file)
+    select, options = selection(args, settings), rule_options(settings)
+    return [
+        settle(
+            check_graph(read_configuration(args.config_file, target), target, select=select, rule_options=options),
+            settings,
+        )
+        for target in targets_given(args, settings)
+    ]
+
+
+def _checked(args: argparse.Namespace, words: Sequence[str]) -> Iterator[list[Report] | Failure]:
+    """For every model its reports, one per target, or why there are none. It is read once for all targets."""
+    from ..report import Failure
+    from .models import find_models
+
+    found = [model for model in find_models(words) if not _excluded(args, model)]
+    watched = len(found) > 1 and not args.quiet and sys.stderr.isatty()
+    for number, model in enumerate(found, start=1):
+        if isinstance(model, UnreadableModel):
+            complain(model)
+            yield Failure(model.path, str(model))
+            continue
+        if watched:
+            _progress(f"{number}/{len(found)} {model}")
+        asked = wanted(args, model)
+        try:
+            reports = _reports(model, asked)
+        except LintmodelError as error:
+            told = error
+            if model not in str(error):
+                told = LintmodelError(f"{model}: {error}")
+                told.__cause__ = error
+            if watched:
+                _progress("")
+            complain(told)
+            yield Failure(model, str(told))
+        else:
+            yield reports
+        if number < len(found):
+            _collect()
+    if watched:
+        _progress("")
+
+
+def _reports(model: str, asked: Wanted) -> list[Report]:
+    from ..api import check_graph, read_model
+    from ..suppression import settle
+
+    graph = read_model(model, asked.shapes, asked.checkpoint)
+    reports = (
+        check_graph(graph, target, select=asked.select, rule_options=asked.rule_options) for target in asked.targets
+    )
+    return [settle(report, asked.settings) for report in reports]
+
+
+def _excluded(args: argparse.Namespace, model: str | UnreadableModel) -> bool:
+    return isinstance(model, str) and settings_of(args, model).excludes(model)
+
+
+def _collect() -> None:
+    """Frees what the last model took, where the collector does not do so by itself. What was there before the first
+    model (modules, rules) is set aside, so that it is not searched every time."""
+    import gc
+
+    if not gc.isenabled():
+        if not gc.get_freeze_count():
+            gc.freeze()
+        gc.collect()
+
+
+def _progress(text: str) -> None:
+    """One line on standard error that is written over by the next."""
+    from ..report.text import printable
+
+    sys.stderr.write(f"\r\x1b[K{printable(text)[:78]}")
+    sys.stderr.flush()
