@@ -16,6 +16,7 @@ from lintmodel.config.keys import KEYS, Key
 from lintmodel.config.schema import schema_text
 from lintmodel.examples import example_source
 from lintmodel.registry import Rule, packs
+from lintmodel.report.text import SECTIONS
 from lintmodel.target import Target, load_target, sheets_of, target_names
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,6 @@ GROUPS = {
     "6": "toolchain versions and runtimes",
     "9": "advice",
 }
-SECTIONS = ("What it does", "Why it matters", "What to do instead", "Fix safety", "Source")
 
 
 def main() -> int:

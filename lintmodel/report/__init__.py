@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError, did_you_mean
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
     from ..api import Report
     from ..baseline import Compared
 
-FORMATS = ("rich", "concise", "json")
+TEXTS = ("rich", "concise")
+"""Formats whose look depends on where they go."""
+FORMATS = (*TEXTS, "json", "sarif")
+"""Every format is the module of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,12 @@ def render(
     compared: Compared | None = None,
 ) -> str:
     """The reports in one of :data:`FORMATS`, ending in a line break. Raises UsageError for another format."""
-    if format == "json":
-        from . import json
-
-        return json.render(reports, failures, compared)
-    if format == "concise":
-        from . import concise
-
-        return concise.render(reports, failures, look, compared)
-    if format == "rich":
-        from . import rich
-
-        return rich.render(reports, failures, look, compared)
-    raise UsageError(f"no format '{format}'" + did_you_mean(format, list(FORMATS)))
+    if format not in FORMATS:
+        raise UsageError(f"no format '{format}'" + did_you_mean(format, list(FORMATS)))
+    module = import_module(f".{format}", __name__)
+    text: str = (
+        module.render(reports, failures, look, compared)
+        if format in TEXTS
+        else module.render(reports, failures, compared)
+    )
+    return text

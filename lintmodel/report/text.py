@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from . import Failure
 
 
+SECTIONS = ("What it does", "Why it matters", "What to do instead", "Fix safety", "Source")
+"""Heads of the paragraphs of a rule's text."""
+
+
 def printable(text: str) -> str:
     """The text on one line. Names come from files of strangers: a line break would break a report of one line per
     finding, an escape sequence would reach the terminal."""
