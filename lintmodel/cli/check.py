@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..config.keys import FAIL_ON
 from ..errors import UsageError, did_you_mean
-from ..report import FORMATS
+from ..report import FORMATS, TEXTS
 from .arguments import Parser, add_color, add_help
 from .configured import add_configured, settings_here
 from .given import add_given
@@ -45,7 +45,7 @@ def run_check(argv: Sequence[str]) -> int:
         from ..baseline import compare, read_baseline
 
         reports, compared = compare(reports, read_baseline(baseline))
-    if reports or format == "json":
+    if reports or format not in TEXTS:
         _print(args, format, reports, failures, compared)
     return _exit_code(args, here, reports, failures)
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 TEXTS = ("rich", "concise")
 """Formats whose look depends on where they go."""
-FORMATS = (*TEXTS, "json", "sarif")
+FORMATS = (
+    *(*TEXTS, "json", "sarif", "github", "gitlab", "junit", "rdjson"),
+    *("markdown", "csv", "model-explorer"),
+)
 """Every format is the module of its name."""
 
 
@@ -50,7 +53,7 @@ def render(
     """The reports in one of :data:`FORMATS`, ending in a line break. Raises UsageError for another format."""
     if format not in FORMATS:
         raise UsageError(f"no format '{format}'" + did_you_mean(format, list(FORMATS)))
-    module = import_module(f".{format}", __name__)
+    module = import_module(f".{format.replace('-', '_')}", __name__)
     text: str = (
         module.render(reports, failures, look, compared)
         if format in TEXTS

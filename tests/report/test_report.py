@@ -13,7 +13,7 @@ import sample_reports as samples
 
 from lintmodel.api import Report
 from lintmodel.errors import UsageError
-from lintmodel.report import Failure, Look, render
+from lintmodel.report import FORMATS, Failure, Look, render
 from lintmodel.report.text import counted, folded, printable, shape, short, size
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -41,6 +41,14 @@ CASES: dict[str, tuple[str, Sequence[Report], Sequence[Failure], Look]] = {
     "rich_quiet.txt": ("rich", [samples.small()], FAILURES, Look(quiet=True)),
     "rich_color.txt": ("rich", [samples.clean()], [], Look(color=True)),
     "report.json": ("json", all_three(), FAILURES, Look()),
+    "report.sarif": ("sarif", all_three(), FAILURES, Look()),
+    "github.txt": ("github", all_three(), FAILURES, Look()),
+    "gitlab.json": ("gitlab", all_three(), FAILURES, Look()),
+    "junit.xml": ("junit", all_three(), FAILURES, Look()),
+    "rdjson.json": ("rdjson", all_three(), FAILURES, Look()),
+    "markdown.md": ("markdown", all_three(), FAILURES, Look()),
+    "findings.csv": ("csv", all_three(), FAILURES, Look()),
+    "model_explorer.json": ("model-explorer", all_three(), FAILURES, Look()),
 }
 
 
@@ -49,7 +57,11 @@ def test_golden(name: str) -> None:
     agrees_with(name, render(CASES[name][1], CASES[name][2], CASES[name][0], CASES[name][3]))
 
 
-@pytest.mark.parametrize("format", ["concise", "rich", "json"])
+def test_every_format_has_a_golden_file() -> None:
+    assert {case[0] for case in CASES.values()} == set(FORMATS)
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_names_from_files_never_reach_the_terminal_raw(format: str) -> None:
     text = render(all_three(), FAILURES, format)
     assert "\x1b" not in text
