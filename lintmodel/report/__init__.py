@@ -17,7 +17,7 @@ TEXTS = ("rich", "concise")
 """Formats whose look depends on where they go."""
 FORMATS = (
     *(*TEXTS, "json", "sarif", "github", "gitlab", "junit", "rdjson"),
-    *("markdown", "csv", "model-explorer"),
+    *("markdown", "html", "csv", "model-explorer"),
 )
 """Every format is the module of its name."""
 

@@ -47,6 +47,7 @@ CASES: dict[str, tuple[str, Sequence[Report], Sequence[Failure], Look]] = {
     "junit.xml": ("junit", all_three(), FAILURES, Look()),
     "rdjson.json": ("rdjson", all_three(), FAILURES, Look()),
     "markdown.md": ("markdown", all_three(), FAILURES, Look()),
+    "report.html": ("html", all_three(), FAILURES, Look()),
     "findings.csv": ("csv", all_three(), FAILURES, Look()),
     "model_explorer.json": ("model-explorer", all_three(), FAILURES, Look()),
 }
