@@ -229,6 +229,12 @@ class GeneratorPack(FamilyPack, Protocol):
         ...
 
 
+class ComparedPack(FamilyPack, Protocol):
+    """A pack that says which of its targets ``lintmodel compare`` takes when none is named."""
+
+    TYPICAL: Sequence[str]
+
+
 @cache
 def packs() -> Mapping[str, Any]:
     """Every installed pack by entry-point name. Raises LintmodelError naming a pack that does not load."""
@@ -267,6 +273,11 @@ def recognised(document: Document) -> Document | None:
         if kind is not None:
             return replace(document, kind=kind)
     return None
+
+
+def typical_targets() -> list[str]:
+    """Targets that stand for their families, every chip that is much its own."""
+    return [name for pack in packs().values() for name in getattr(pack, "TYPICAL", ())]
 
 
 def rules_for(family: str) -> list[Rule]:

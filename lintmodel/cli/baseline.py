@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from ..errors import UsageError
@@ -19,7 +20,7 @@ def run_baseline(argv: Sequence[str]) -> int:
     here = settings_here(args)
     if args.action != "write":
         raise UsageError(f"baseline: '{args.action}' is not write; lintmodel check --baseline FILE compares with one")
-    models = args.models or here.models()
+    models = args.models or [os.path.relpath(glob) for glob in here.models()]
     if not models:
         raise UsageError("no model given: name a file or a directory, as in lintmodel baseline write model.onnx")
 

@@ -31,7 +31,7 @@ def run_check(argv: Sequence[str]) -> int:
     here = settings_here(args)
     if args.show_settings:
         return _show_settings(args, here)
-    models = args.models or here.models()
+    models = args.models or [os.path.relpath(glob) for glob in here.models()]
     if not models and not args.config_file:
         raise UsageError("no model given: name a file or a directory, as in lintmodel check model.onnx --target TARGET")
     format = _format(args, here)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config import Settings, load_settings, settings_near
-from .given import given_options, shapes_given, targets_given
+from ..errors import UsageError
+from .given import add_given, given_options, shapes_given, targets_given
 from .selection import Selection, selection
 
 if TYPE_CHECKING:
@@ -26,6 +27,22 @@ def add_configured(group: Any) -> None:
         help="A configuration file in place of those found, or one setting in TOML; may be repeated",
     )
     group.add_argument("--isolated", action="store_true", help="Leave configuration files alone")
+
+
+def add_one_model(parser: argparse.ArgumentParser, what: str) -> Any:
+    """The arguments of a command on one model and one target; returns the group "Options" for more of them."""
+    parser.add_argument_group("Arguments").add_argument("model", nargs="?", metavar="MODEL", help=what)
+    group = parser.add_argument_group("Options")
+    group.add_argument(
+        "-t",
+        "--target",
+        action="append",
+        metavar="TARGET",
+        help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
+    )
+    add_given(group)
+    add_configured(group)
+    return group
 
 
 def settings_here(args: argparse.Namespace) -> Settings:
@@ -51,6 +68,11 @@ class Wanted:
     select: Selection
     rule_options: Mapping[str, Mapping[str, Any]]
 
+    @property
+    def target(self) -> Target:
+        """Of a command that takes one."""
+        return self.targets[0]
+
 
 def wanted(args: argparse.Namespace, model: str) -> Wanted:
     """Raises LintmodelError for settings that name something that is not there."""
@@ -61,7 +83,7 @@ def wanted(args: argparse.Namespace, model: str) -> Wanted:
         [_decided(args, target) for target in targets_given(args, settings)],
         shapes,
         args.checkpoint or settings.text("checkpoint"),
-        selection(args, settings),
+        selection(args, settings) if "select" in args else None,
         rule_options(settings),
     )
 
@@ -84,3 +106,13 @@ def rule_options(settings: Settings) -> dict[str, dict[str, Any]]:
 
     rules = ((find_rule(word), values) for word, values in settings.table("rules").items())
     return {rule.code: rule.with_settings(values) for rule, values in rules}
+
+
+def one_wanted(args: argparse.Namespace, command: str) -> Wanted:
+    """What is asked of the one model of a command that takes one target. Raises LintmodelError."""
+    settings_near.cache_clear()
+    found = wanted(args, args.model)
+    if len(found.targets) > 1:
+        names = ", ".join(target.name for target in found.targets)
+        raise UsageError(f"{command} takes one target, not {names}; choose with --target")
+    return found

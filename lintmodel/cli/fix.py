@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LintmodelError, UsageError
 from .arguments import Parser, add_help
-from .given import add_one_model, one_target, shapes_given
+from .configured import add_one_model, one_wanted
 from .output import write, write_file
 
 if TYPE_CHECKING:
@@ -23,14 +23,15 @@ def run_fix(argv: Sequence[str]) -> int:
     args = _parser().parse(argv)
     if not args.model:
         raise UsageError("no file given: name one, as in lintmodel fix network.yaml --target TARGET --diff")
-    target, shapes = one_target(args, "fix"), shapes_given(args)
+    asked = one_wanted(args, "fix")
+    target = asked.target
     _one_way(args)
 
     from ..api import read_model
     from ..fixing import mend
     from ..ir import Document
 
-    document = read_model(args.model, shapes, args.checkpoint)
+    document = read_model(args.model, asked.shapes, asked.checkpoint)
     if not isinstance(document, Document) or not document.text:
         raise UsageError(
             f"{args.model} is not a text that fix can edit; it mends network descriptions and configurations"

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import LintmodelError, NotExpressible, UsageError
 from .arguments import Parser, add_help
-from .given import add_one_model, one_target, shapes_given
+from .configured import add_one_model, one_wanted
 from .output import complain, write, write_file
 
 
@@ -16,7 +16,8 @@ def run_generate(argv: Sequence[str]) -> int:
     args = _parser().parse(argv)
     if not args.model:
         raise UsageError("no model given: name a file, as in lintmodel generate model.onnx --target TARGET -o net.yaml")
-    target, shapes = one_target(args, "generate"), shapes_given(args)
+    asked = one_wanted(args, "generate")
+    target = asked.target
 
     from ..api import read_model
     from ..ir import Document
@@ -27,7 +28,7 @@ def run_generate(argv: Sequence[str]) -> int:
         raise UsageError(
             f"the toolchain of target {target.name} takes the network itself: there is nothing to generate"
         )
-    graph = read_model(args.model, shapes, args.checkpoint)
+    graph = read_model(args.model, asked.shapes, asked.checkpoint)
     if isinstance(graph, Document):
         raise UsageError(f"{args.model} is a {graph.kind} document already; give the .onnx or .tflite model")
     try:

@@ -28,21 +28,6 @@ def add_given(group: Any) -> None:
     )
 
 
-def add_one_model(parser: argparse.ArgumentParser, what: str) -> Any:
-    """The arguments of a command on one model and one target; returns the group "Options" for more of them."""
-    parser.add_argument_group("Arguments").add_argument("model", nargs="?", metavar="MODEL", help=what)
-    group = parser.add_argument_group("Options")
-    group.add_argument(
-        "-t",
-        "--target",
-        action="append",
-        metavar="TARGET",
-        help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
-    )
-    add_given(group)
-    return group
-
-
 def targets_given(args: argparse.Namespace, settings: Settings | None = None) -> list[Target]:
     """The targets of the command line, else those of the settings, with the options that each of them has; an option
     of the command line that none has is a mistake."""
@@ -79,14 +64,6 @@ def _configured(target: Target, word: str, settings: Settings | None) -> Target:
         if name in names:
             target = target.with_options(values)
     return target
-
-
-def one_target(args: argparse.Namespace, command: str) -> Target:
-    """The target of a command that takes one."""
-    targets = targets_given(args)
-    if len(targets) > 1:
-        raise UsageError(f"{command} takes one target, not {', '.join(target.name for target in targets)}")
-    return targets[0]
 
 
 def shapes_given(args: argparse.Namespace) -> dict[str, tuple[int, ...]]:

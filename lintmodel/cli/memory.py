@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..errors import LintmodelError, UsageError, did_you_mean
 from .arguments import Parser, add_color, add_help
-from .given import add_one_model, one_target, shapes_given
+from .configured import add_one_model, one_wanted
 from .output import look, write, write_file
 
 FORMATS = ("rich", "json", "csv")
@@ -20,13 +20,14 @@ def run_memory(argv: Sequence[str]) -> int:
     if args.format not in FORMATS:
         hint = did_you_mean(args.format, list(FORMATS)) or f"; there are {', '.join(FORMATS)}"
         raise UsageError(f"--format: no format '{args.format}'{hint}")
-    target, shapes = one_target(args, "memory"), shapes_given(args)
+    asked = one_wanted(args, "memory")
+    target = asked.target
 
     from ..api import check_graph, read_model
     from ..report import memory, memory_text
 
     try:
-        report = check_graph(read_model(args.model, shapes, args.checkpoint), target)
+        report = check_graph(read_model(args.model, asked.shapes, asked.checkpoint), target)
     except LintmodelError as error:
         if args.model in str(error):
             raise

@@ -6,7 +6,7 @@ with the text of their rules, and every layer in a table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from itertools import groupby
@@ -35,22 +35,31 @@ MEANING = {
 
 def render(reports: Sequence[Report], failures: Sequence[Failure] = (), compared: Compared | None = None) -> str:
     """The page."""
-    return "\n".join(_page(reports, failures, compared)) + "\n"
+    title = f"lintmodel: {reports[0].model}" if len(reports) == 1 else f"lintmodel: {len(reports)} reports"
+    return page(title, _body(reports, failures, compared))
 
 
-def _page(reports: Sequence[Report], failures: Sequence[Failure], compared: Compared | None) -> Iterator[str]:
-    title = _text(f"lintmodel: {reports[0].model}" if len(reports) == 1 else f"lintmodel: {len(reports)} reports")
+def page(title: str, body: Iterable[str]) -> str:
+    """A whole page around the body's lines, with style and script inside it."""
     assets = files(__package__) / "assets"
-    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f'<title>{title}</title>\n<meta name="generator" content="lintmodel {__version__}">'
-    yield f"<style>\n{(assets / 'report.css').read_text(encoding='utf-8')}</style>\n</head>\n<body>\n<main>"
+    lines = [
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f'<title>{_text(title)}</title>\n<meta name="generator" content="lintmodel {__version__}">',
+        f"<style>\n{(assets / 'report.css').read_text(encoding='utf-8')}</style>\n</head>\n<body>\n<main>",
+        *body,
+        f'<p class="dim">Written by lintmodel {__version__}.</p>\n</main>',
+        f"<script>\n{(assets / 'report.js').read_text(encoding='utf-8')}</script>\n</body>\n</html>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _body(reports: Sequence[Report], failures: Sequence[Failure], compared: Compared | None) -> Iterator[str]:
     if len(reports) + len(failures) > 1:
         yield from _contents(reports, failures)
     for number, report in enumerate(reports):
         yield from _report(report, number)
-    yield f'<p class="dim">{_text(closing(reports, failures, compared))} Written by lintmodel {__version__}.</p>'
-    yield f"</main>\n<script>\n{(assets / 'report.js').read_text(encoding='utf-8')}</script>\n</body>\n</html>"
+    yield f"<p>{_text(closing(reports, failures, compared))}</p>"
 
 
 def _contents(reports: Sequence[Report], failures: Sequence[Failure]) -> Iterator[str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PREFIX = "AIX"
 FAMILY = "ai8x"
+TYPICAL = ("max78000", "max78002")
 DOCUMENTS = ("ai8x",)
 RULES: list[Rule] = [
     *schema_rules.RULES,
@@ -52,4 +53,4 @@ def check_document(document: Document, target: Target) -> Plan:
     return planned(document, target)
 
 
-__all__ = ["DOCUMENTS", "FAMILY", "PREFIX", "RULES", "check_document", "fixes", "generate", "plan", "same"]
+__all__ = ["DOCUMENTS", "FAMILY", "PREFIX", "RULES", "TYPICAL", "check_document", "fixes", "generate", "plan", "same"]

@@ -9,6 +9,7 @@ from .plan import plan
 
 PREFIX = "KPU"
 FAMILY = "kpu"
+TYPICAL = ("k210",)
 DOCUMENTS = ("kmodel",)
 RULES = [
     *convolutions.RULES,
@@ -24,4 +25,4 @@ RULES = [
     *other_versions.RULES,
 ]
 
-__all__ = ["DOCUMENTS", "FAMILY", "PREFIX", "RULES", "check_document", "plan"]
+__all__ = ["DOCUMENTS", "FAMILY", "PREFIX", "RULES", "TYPICAL", "check_document", "plan"]

@@ -7,6 +7,7 @@ from .plan import plan
 
 PREFIX = "TFM"
 FAMILY = "tflm"
+TYPICAL = ("generic",)
 RULES = [*operators.RULES, *shapes.RULES, *memory.RULES]
 
-__all__ = ["FAMILY", "PREFIX", "RULES", "plan"]
+__all__ = ["FAMILY", "PREFIX", "RULES", "TYPICAL", "plan"]
