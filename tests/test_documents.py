@@ -142,7 +142,7 @@ def test_json(compiled: Report) -> None:
 
 def test_a_line_is_shown_where_it_is_known(config_pack: None) -> None:
     report = check_document(TYPED, edge())
-    assert "conf.yaml:3: EDG501 99 threads; there are 8\n" in render([report], format="concise")
+    assert "conf.yaml:3:10: EDG501 99 threads; there are 8\n" in render([report], format="concise")
     assert "the file (line 3)" in render([report], format="rich")
 
 

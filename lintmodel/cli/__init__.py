@@ -12,13 +12,13 @@ from ..errors import LintmodelError, UsageError, did_you_mean
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "Say what a target's toolchain and chip will do to models"),
+    "fix": ("fix", "Mend a network description, comments and layout kept"),
+    "memory": ("memory", "Show what a model's layers take in a target's memories, step by step"),
     "compare": ("compare", "Hold one model against many targets"),
     "diff": ("diff", "Say what a new version of a model changes on a target"),
     "baseline": ("baseline", "Take the findings of now as known, so that only new ones are told"),
-    "fix": ("fix", "Mend a network description, comments and layout kept"),
     "init": ("init", "Write a first configuration and a pre-commit entry"),
     "generate": ("generate", "Write the network description a target's toolchain takes"),
-    "memory": ("memory", "Show what a model's layers take in a target's memories, step by step"),
     "rule": ("rule", "Explain a rule"),
     "rules": ("rule", "List all rules"),
     "target": ("target", "Show what a target can do: limits, memories, options, operators"),

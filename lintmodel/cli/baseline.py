@@ -42,7 +42,7 @@ def run_baseline(argv: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        "baseline write [OPTIONS] MODEL... --target TARGET",
+        "baseline [OPTIONS] write MODEL... --target TARGET",
         "Write the findings of now to a file, so that lintmodel check --baseline FILE tells of new ones only",
         _EPILOG,
     )
@@ -64,8 +64,8 @@ def _parser() -> Parser:
 
 
 _EPILOG = """\
-A finding is known by its rule, target and node; lines, messages and the order of nodes may change. Add a "reason" to
-an entry to say why it may stay: reports show it.
+A finding is known by its rule, target and node; lines, messages and the order of nodes may change.
+Add a "reason" to an entry to say why it may stay: reports show it.
 
 Examples:
   lintmodel baseline write models/ --target CHIP

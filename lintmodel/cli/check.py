@@ -60,8 +60,8 @@ def _parser() -> Parser:
         nargs="*",
         metavar="MODEL",
         help="An .onnx or .tflite file or an ai8x .yaml, a directory to search for them, a glob, a compiled "
-        ".kmodel or a configuration (.yaml, .json). Hidden directories, site-packages, node_modules and venv are not "
-        "searched",
+        ".kmodel, a configuration (.yaml, .json), or - for standard input. Hidden directories, site-packages, "
+        "node_modules and venv are not searched",
     )
     group = parser.add_argument_group("Options")
     group.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import LintmodelError, UnreadableModel
@@ -14,7 +15,11 @@ from .selection import selection
 
 if TYPE_CHECKING:
     from ..api import Report
+    from ..findings import Location
     from ..report import Failure
+
+STDIN = "-"
+"""The word for a model that comes in on standard input."""
 
 
 def check_models(args: argparse.Namespace, words: Sequence[str]) -> tuple[list[Report], list[Failure]]:
@@ -87,6 +92,9 @@ def _checked(args: argparse.Namespace, words: Sequence[str]) -> Iterator[list[Re
 
 
 def _reports(model: str, asked: Wanted) -> list[Report]:
+    if model == STDIN:
+        return _of_standard_input(asked)
+
     from ..api import check_graph, read_model
     from ..suppression import settle
 
@@ -95,6 +103,35 @@ def _reports(model: str, asked: Wanted) -> list[Report]:
         check_graph(graph, target, select=asked.select, rule_options=asked.rule_options) for target in asked.targets
     )
     return [settle(report, asked.settings) for report in reports]
+
+
+def _of_standard_input(asked: Wanted) -> list[Report]:
+    """The reports on what comes in, under the name ``-``."""
+    from tempfile import NamedTemporaryFile
+
+    with NamedTemporaryFile(prefix="lintmodel-") as file:
+        file.write(sys.stdin.buffer.read())
+        file.flush()
+        try:
+            return [_renamed(report, file.name) for report in _reports(file.name, asked)]
+        except UnreadableModel as error:
+            raise UnreadableModel(STDIN, error.reason, error.offset) from error
+
+
+def _renamed(report: Report, name: str) -> Report:
+    def place(location: Location | None) -> Location | None:
+        return replace(location, file=STDIN) if location and location.file == name else location
+
+    return replace(
+        report,
+        model=STDIN,
+        nodes=tuple(replace(node, file=STDIN) if node.file == name else node for node in report.nodes),
+        findings=tuple(replace(finding, location=place(finding.location)) for finding in report.findings),
+        suppressed=tuple(
+            replace(item, finding=replace(item.finding, location=place(item.finding.location)))
+            for item in report.suppressed
+        ),
+    )
 
 
 def _excluded(args: argparse.Namespace, model: str | UnreadableModel) -> bool:

@@ -89,8 +89,8 @@ def _parser() -> Parser:
 
 
 _EPILOG = """\
-Targets that take the model come first, then those that accelerate more of it. It exits with 0 whatever the verdicts
-are, and with 2 when the model could not be read.
+Targets that take the model come first, then those that accelerate more of it. The exit code is 0
+whatever the verdicts are, and 2 when the model could not be read.
 
 Examples:
   lintmodel compare model.onnx

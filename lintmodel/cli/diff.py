@@ -82,8 +82,8 @@ def _parser() -> Parser:
 
 
 _EPILOG = """\
-Nodes are matched by name, findings by rule, node and target. It exits with 1 when a finding of the level of --fail-on
-(error, when not said) is new.
+Nodes are matched by name, findings by rule, node and target. The exit code is 1 when a finding of
+the level of --fail-on (error, when not said) is new.
 
 Examples:
   lintmodel diff old.onnx new.onnx --target CHIP

@@ -73,7 +73,9 @@ def _entry() -> str:
 
 def _parser() -> Parser:
     parser = Parser(
-        "init --target TARGET", "Write lintmodel.toml and a pre-commit entry for the models that are here", _EPILOG
+        "init [OPTIONS] --target TARGET",
+        "Write lintmodel.toml and a pre-commit entry for the models that are here",
+        _EPILOG,
     )
     group = parser.add_argument_group("Options")
     group.add_argument("-t", "--target", action="append", metavar="TARGET[,...]", help="The chips the models are for")

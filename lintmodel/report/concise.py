@@ -30,13 +30,15 @@ def render(reports: Sequence[Report], failures: Sequence[Failure], look: Look, c
 
 
 def _finding(report: Report, finding: Finding, several: bool, look: Look) -> str:
+    """``path:line:column: CODE message [node]``, as far as there are lines."""
     place = finding.location
-    parts = [place.file if place else report.model, str(place.line) if place and place.line else "", finding.node or ""]
-    where = ":".join(printable(part) for part in parts if part)
+    parts = [place.file, place.line, place.column] if place else [report.model]
+    where = ":".join(printable(str(part)) for part in parts if part)
     code = f"\x1b[{_COLORS[finding.level]}m{finding.rule}\x1b[0m" if look.color else finding.rule
     fixable = " [*]" if finding.fix and finding.fix.safety != "display" else ""
+    node = f" [{printable(finding.node)}]" if finding.node else ""
     target = f" ({report.target.name})" if several else ""
-    return f"{where}: {code}{fixable} {printable(finding.message)}{target}"
+    return f"{where}: {code}{fixable} {printable(finding.message)}{node}{target}"
 
 
 def _summary(report: Report) -> Iterator[str]:

@@ -48,7 +48,7 @@ def test_exit_code(run: Run, folder: Path, model: str, options: tuple[str, ...],
 def test_concise_is_the_default_where_nobody_watches(run: Run, folder: Path) -> None:
     done = run("check", "softmax.onnx", *EDGE, *EDG)
     assert done.out.splitlines() == [
-        "softmax.onnx:last: EDG102 Softmax has no kernel",
+        "softmax.onnx: EDG102 Softmax has no kernel [last]",
         "softmax.onnx: rejected for edge (edgec 2.0): 1 accelerated, 1 unsupported",
         "Found 1 error.",
     ]
@@ -91,9 +91,9 @@ def test_one_unreadable_file_among_many(run: Run, folder: Path) -> None:
     done = run("check", "kernel.onnx", "empty.onnx", "good.onnx", *EDGE, *EDG)
     assert done.code == 2
     assert one_line(done.err).startswith("empty.onnx: ")
-    assert "kernel.onnx:conv: EDG101 [*] kernel is 5x5" in done.out
+    assert "kernel.onnx: EDG101 [*] kernel is 5x5 [conv]" in done.out
     assert "good.onnx: accepted for edge" in done.out
-    assert done.out.endswith("Found 1 warning. 1 model could not be read.\n")
+    assert done.out.endswith("Found 1 warning. [*] 1 fixable with lintmodel fix. 1 model could not be read.\n")
 
 
 def test_unreadable_files_in_json(run: Run, folder: Path) -> None:
@@ -205,11 +205,11 @@ def board(folder: Path) -> Path:
 def test_several_targets_are_told_apart(run: Run, folder: Path) -> None:
     done = run("check", "kernel.onnx", "-t", f"{SHEET},{board(folder)}", *EDG)
     assert done.out.splitlines() == [
-        "kernel.onnx:conv: EDG101 [*] kernel is 5x5 (edge)",
+        "kernel.onnx: EDG101 [*] kernel is 5x5 [conv] (edge)",
         "kernel.onnx: accepted for edge (edgec 2.0): 1 accelerated, 1 free",
-        "kernel.onnx:conv: EDG101 [*] kernel is 5x5 (board)",
+        "kernel.onnx: EDG101 [*] kernel is 5x5 [conv] (board)",
         "kernel.onnx: accepted for board (edgec 2.0): 1 accelerated, 1 free",
-        "Found 2 warnings.",
+        "Found 2 warnings. [*] 2 fixable with lintmodel fix.",
     ]
 
 
@@ -284,8 +284,8 @@ def test_statistics_in_json(run: Run, folder: Path) -> None:
 def test_quiet(run: Run, folder: Path) -> None:
     done = run("check", ".", *EDGE, *EDG, "-q")
     assert done.out.splitlines() == [
-        "kernel.onnx:conv: EDG101 [*] kernel is 5x5",
-        "softmax.onnx:last: EDG102 Softmax has no kernel",
+        "kernel.onnx: EDG101 [*] kernel is 5x5 [conv]",
+        "softmax.onnx: EDG102 Softmax has no kernel [last]",
     ]
 
 
@@ -320,7 +320,7 @@ def test_format_from_the_environment(run: Run, folder: Path, monkeypatch: pytest
     monkeypatch.setenv("LINTMODEL_OUTPUT_FORMAT", "xml")
     assert (
         one_line(run("check", "good.onnx", *EDGE).err)
-        == "LINTMODEL_OUTPUT_FORMAT: no format 'xml'; there are rich, concise, json"
+        == "LINTMODEL_OUTPUT_FORMAT: no format 'xml'; did you mean 'html'?"
     )
 
 

@@ -30,7 +30,7 @@ def add(folder: Path, text: str) -> None:
 def test_targets_and_rules_come_from_the_file(run: Run, configured: Path) -> None:
     done = run("check", "softmax.onnx")
     assert done.code == 1
-    assert done.out.startswith("softmax.onnx:last: EDG102 Softmax has no kernel\n")
+    assert done.out.startswith("softmax.onnx: EDG102 Softmax has no kernel [last]\n")
 
 
 def test_models_of_the_file_are_checked_when_none_is_named(run: Run, configured: Path) -> None:

@@ -43,7 +43,7 @@ def test_help_of_a_command(run: Run, command: str) -> None:
     [
         (("chek",), "no command 'chek'; did you mean 'check'?"),
         (("help", "targest"), "no command 'targest'; did you mean 'target'?"),
-        (("zzz",), "no command 'zzz'; there are check, fix, generate, memory, rule, rules, target, targets"),
+        (("zzz",), f"no command 'zzz'; there are {', '.join(COMMANDS)}"),
         (("--versoin",), "no option '--versoin' before the command; did you mean '--version'?"),
         ((SHEET,), f"no command '{SHEET}'; lintmodel check {SHEET} --target TARGET checks it"),
         (("rules", "--sellect"), "no option '--sellect'; did you mean '--select'?"),
