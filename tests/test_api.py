@@ -311,6 +311,7 @@ def test_the_json_object(model: Path) -> None:
                 "fingerprint": data["findings"][0]["fingerprint"],
             }
         ],
+        "suppressed": [],
         "not_checked": [],
     }
 

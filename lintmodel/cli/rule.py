@@ -122,7 +122,13 @@ def _facts(rule: Rule) -> dict[str, Any]:
 
 def _rule_dict(rule: Rule, target: Target | None) -> dict[str, Any]:
     bad, good = _examples(rule)
-    about = {"text": rule.text(target), "target": target and target.name, "bad": bad, "good": good}
+    about = {
+        "options": rule.settings,
+        "text": rule.text(target),
+        "target": target and target.name,
+        "bad": bad,
+        "good": good,
+    }
     return {**_facts(rule), **about}
 
 
@@ -145,6 +151,9 @@ def _explained(rule: Rule, target: Target | None, how: Look) -> str:
         f"pack {rule.pack}",
     ]
     lines = [bold(f"{rule.code} {rule.name}"), "  ".join(facts), "", rule.text(target)]
+    if rule.settings:
+        lines += ["", "Options, under rules in a configuration file, with their defaults:"]
+        lines += [f"    {name} = {json.dumps(value)}" for name, value in rule.settings.items()]
     if target:
         lines += ["", f"Limits of {target.name} ({target.toolchain})."]
     for title, examples in zip(("Found in", "Not found in"), _examples(rule), strict=True):

@@ -89,10 +89,12 @@ def _text(model: str, standings: Sequence[Standing], look: Look) -> str:
         cells[1] = Text(cells[1], VERDICTS[cells[1]])
         rows.add_row(*cells[:7])
     lines: list[Any] = [printable(model), rows]
+    blocked: dict[str, list[str]] = {}
     for standing in standings:
         if standing.blocking:
             blocking, way = _cells(standing)[-2:]
-            lines.append(Text(f"{standing.report.target.name}: {printable(blocking)} (way out: {printable(way)})"))
+            blocked.setdefault(f"{blocking} (way out: {way})", []).append(standing.report.target.name)
+    lines += [Text(printable(f"{', '.join(names)}: {words}")) for words, names in blocked.items()]
     return to_text(lines, look)
 
 

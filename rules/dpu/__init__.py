@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PREFIX = "DPU"
 FAMILY = "dpu"
+TYPICAL = ("kv260", "vck190", "vek280")
 DOCUMENTS = (configuration.KIND, arch.KIND)
 RULES: list[Rule] = [
     *convolutions.RULES,
@@ -50,6 +51,7 @@ __all__ = [
     "FAMILY",
     "PREFIX",
     "RULES",
+    "TYPICAL",
     "check_document",
     "fixes",
     "plan",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PREFIX = "RKN"
 FAMILY = "rknn"
+TYPICAL = ("rk3588", "rk3576", "rk3566", "rk3562", "rv1106", "rk1808")
 DOCUMENTS = (KIND,)
 CONFIGURATION = KIND
 RULES: list[Rule] = [
@@ -61,6 +62,7 @@ __all__ = [
     "FAMILY",
     "PREFIX",
     "RULES",
+    "TYPICAL",
     "check_document",
     "configured_options",
     "fixes",

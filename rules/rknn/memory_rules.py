@@ -59,11 +59,14 @@ one_channel_blow_up.good(lambda g: g.conv(3, 16, kernel=3, size=64))
 
 
 @rule("RKN302", "memory-peak-in-one-layer", Level.NOTE, on=Model, confidence="measured")
-def memory_peak_in_one_layer(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
+def memory_peak_in_one_layer(
+    model: Model, plan: Plan, npu: Target, *, times: float = 2.0, least_bytes: int = 1 << 20
+) -> Iterator[Found]:
     """One layer that needs twice the internal memory of all others.
 
     What it does: adds up the tensors that are alive at every layer, workspaces included, and names the layer whose
-    tensors take at least twice as much as those at any layer that shares none of them, if that is more than 1 MiB.
+    tensors take at least twice as much as those at any layer that shares none of them (option times), if that is more
+    than 1 MiB (option least-bytes).
 
     Why it matters: internal memory is one block, as large as the worst layer makes it, for as long as the model is
     loaded. On RV1103 and RV1106 it comes out of a memory of 64 to 256 MB that the camera and Linux share; on RK3566
@@ -82,7 +85,7 @@ def memory_peak_in_one_layer(model: Model, plan: Plan, npu: Target) -> Iterator[
     worst = max(live, key=lambda row: live[row])
     near = {row for buffer in _internal(plan) if buffer.birth <= worst < buffer.death for row in _rows(buffer)}
     other = max((size for row, size in live.items() if row not in near), default=0)
-    if not other or live[worst] < max(2 * other, 1 << 20) or not 1 <= worst <= len(plan.steps):
+    if not other or live[worst] < max(times * other, least_bytes) or not 1 <= worst <= len(plan.steps):
         return
     step = plan.steps[worst - 1]
     yield Found(

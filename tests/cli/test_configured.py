@@ -135,3 +135,22 @@ def test_a_broken_baseline_is_one_sentence(run: Run, configured: Path, text: str
     assert done.code == 2
     assert sentence in done.err
     assert done.err.count("\n") == 1
+
+
+def test_an_option_of_a_rule(run: Run, folder: Path) -> None:
+    write_model(folder / "wide.onnx")
+    assert "times = 2.0" in run("rule", "RKN302").out
+    done = run("check", "wide.onnx", "-t", "rk3588", "--config", "rules.RKN302.times=true")
+    assert (done.code, "option times is of type float, not True" in done.err) == (2, True)
+
+
+def test_an_option_decides_whether_a_rule_finds_something() -> None:
+    from lintmodel.api import check_graph
+    from lintmodel.ir import GraphBuilder
+    from lintmodel.target import load_target
+
+    graph = GraphBuilder().conv(3, 64, kernel=3, size=256).max_pool(8).conv(64, 64).conv(64, 64).graph()
+    target = load_target("rk3588")
+    assert "RKN302" in [f.rule for f in check_graph(graph, target).findings]
+    options = {"RKN302": {"times": 1000.0}}
+    assert "RKN302" not in [f.rule for f in check_graph(graph, target, rule_options=options).findings]

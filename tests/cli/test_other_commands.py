@@ -112,6 +112,7 @@ def test_rule_in_json(run: Run) -> None:
         "target": None,
         "bad": [],
         "good": ["g = g.conv(1, 1)\nreturn g.relu()"],
+        "options": {},
     }
 
 
