@@ -154,3 +154,16 @@ def test_an_option_decides_whether_a_rule_finds_something() -> None:
     assert "RKN302" in [f.rule for f in check_graph(graph, target).findings]
     options = {"RKN302": {"times": 1000.0}}
     assert "RKN302" not in [f.rule for f in check_graph(graph, target, rule_options=options).findings]
+
+
+def test_fingerprints_survive_renamed_neighbours_and_another_order(run: Run, configured: Path) -> None:
+    import onnx
+
+    run("baseline", "write", "softmax.onnx")
+    model = onnx.load(configured / "softmax.onnx")
+    model.graph.node[0].name = "renamed"
+    model.graph.node.insert(0, onnx.helper.make_node("Relu", ["x"], ["extra"], "first"))
+    model.graph.node[1].input[0] = "extra"
+    onnx.save(model, configured / "softmax.onnx")
+    done = run("check", "softmax.onnx", "--baseline", "lintmodel-baseline.json")
+    assert "Baseline: 0 new, 1 unchanged, 0 gone." in done.out
