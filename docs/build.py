@@ -27,6 +27,7 @@ GROUPS = {
     "4": "quantisation and element types",
     "5": "configuration files",
     "6": "toolchain versions and runtimes",
+    "7": "the model's source code",
     "9": "advice",
 }
 

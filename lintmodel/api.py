@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from .comments import without_commented
 from .errors import LintmodelError, UnreadableModel, UsageError
 from .findings import Finding, Found, Location
 from .ir import Document, Graph, Node, Operator, View, view_as
 from .node_report import NodeReport, node_reports
 from .planning import NotChecked, Placement, Plan
-from .registry import Model, Rule, pack_for, pack_for_document, recognised, rules_for
+from .registry import Model, Rule, layer_libraries, pack_for, pack_for_document, recognised, rules_for
 from .target import Target, load_target
 
 if TYPE_CHECKING:
@@ -75,10 +76,13 @@ def check(
     checkpoint: Any = None,
     quantized: bool | None = None,
     options: Mapping[str, Any] | None = None,
+    example_inputs: Sequence[Any] | None = None,
 ) -> Report:
     """What a target's toolchain and chip will do to a model.
 
-    ``model`` is a path or an ``onnx.ModelProto``; ``checkpoint`` the path of its weights where it has none of its own.
+    ``model`` is a path, an ``onnx.ModelProto``, a ``torch.export.ExportedProgram``, or a ``torch.nn.Module`` (or the
+    words ``package.module:callable``) with ``example_inputs``: tensors, or their shapes, with which it is traced.
+    ``checkpoint`` is the path of the weights of a model that has none of its own.
     ``target`` is a name, an alias, or the path of a YAML sheet, with ``@version`` of the toolchain if wanted;
     ``toolchain`` chooses the version too, and left out it is the sheet's default. ``input_shapes`` maps input names to
     full shapes, batch included. ``quantized`` None means what the target runs by default. ``options`` are the
@@ -92,26 +96,32 @@ def check(
             raise UsageError(f"target {chosen.name} leaves no choice whether a model runs quantised")
         options = {chosen.quantized_option: quantized, **(options or {})}
     chosen = chosen.with_options(options or {})
-    return check_graph(read_model(model, input_shapes, checkpoint), chosen)
+    return check_graph(read_model(model, input_shapes, checkpoint, example_inputs), chosen)
 
 
 def read_model(
-    model: Any, input_shapes: Mapping[str, Sequence[int]] | None = None, checkpoint: Any = None
+    model: Any,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    checkpoint: Any = None,
+    example_inputs: Sequence[Any] | None = None,
 ) -> Graph | Document:
     """A model, read and normalised, or a document. ``input_shapes`` under the name ``""`` is that of the only input;
-    ``checkpoint`` is a file of weights, for formats that have none of their own."""
+    ``checkpoint`` is a file of weights, for formats that have none of their own; ``example_inputs`` are what a
+    PyTorch module is traced with."""
     with _bugs_named(f"reading {_name(model)}"):
         shapes = dict(input_shapes or {})
         only = shapes.pop("", None)
-        found = _read(model, shapes, checkpoint)
-        if only is not None:
+        traced = _traced(model, example_inputs, [only] if only else None)
+        found = traced or _read(model, shapes, checkpoint)
+        if only is not None and traced is None:
             found = _read(model, {**shapes, _only_input(found, only): only}, checkpoint)
         if isinstance(found, Document):
             return _recognised(found)
 
         from .normalize import normalize
+        from .source_lines import with_source_lines
 
-        return normalize(found)
+        return with_source_lines(normalize(found), layer_libraries)
 
 
 def read_configuration(path: str, target: Target) -> Document:
@@ -152,14 +162,16 @@ def check_graph(
     rules = [rule for rule in rules_for(target.family) if select is None or select(rule)]
     found, skipped = _run(rules, graph, plan, target, options)
     findings = _findings(found, graph, target)
+    told, silenced = without_commented(findings)
     return Report(
         model=name,
         graph=graph,
         target=target,
         plan=plan,
         nodes=tuple(node_reports(graph, plan, findings)),
-        findings=findings,
+        findings=told,
         not_checked=(*plan.not_checked, *_not_checked(graph, skipped)),
+        suppressed=silenced,
     )
 
 
@@ -183,19 +195,38 @@ def check_document(
     graph = Graph(
         PurePath(document.path).name, document.kind, inputs=(), outputs=(), nodes=(), tensors={}, path=document.path
     )
+    told, silenced = without_commented(_findings(found, graph, target, document))
     return Report(
         model=document.path,
         graph=graph,
         target=target,
         plan=plan,
         nodes=(),
-        findings=_findings(found, graph, target, document),
+        findings=told,
         not_checked=plan.not_checked,
         document=document,
+        suppressed=silenced,
     )
 
 
 # ---- reading
+
+
+def _traced(model: Any, example_inputs: Sequence[Any] | None, shapes: Sequence[Any] | None) -> Graph | None:
+    """The graph of a PyTorch module, None of anything else. ``shapes`` serve where there are no example inputs."""
+    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(model).__mro__}
+    if (isinstance(model, str) and ":" in model) or any(kind.startswith("torch.") for kind in kinds):
+        from .frontends.torch_module import names_module, read_module, read_program, trace_module
+
+        if isinstance(model, str) and names_module(model):
+            return read_module(model, shapes if example_inputs is None else example_inputs)
+        if "torch.nn.modules.module.Module" in kinds:
+            return trace_module(model, shapes if example_inputs is None else example_inputs)
+        if "torch.export.exported_program.ExportedProgram" in kinds:
+            return read_program(model)
+    if example_inputs is not None:
+        raise UsageError(f"{_name(model)}: example inputs are for PyTorch modules; this is read as it is")
+    return None
 
 
 def _read(model: Any, input_shapes: Mapping[str, Sequence[int]], checkpoint: Any) -> Graph | Document:
@@ -210,7 +241,8 @@ def _read(model: Any, input_shapes: Mapping[str, Sequence[int]], checkpoint: Any
             raise UsageError("checkpoint: an ONNX model has its weights with it; a checkpoint goes with an ai8x YAML")
         return read_onnx(model, input_shapes)
     raise UsageError(
-        f"a model is a path or an onnx.ModelProto, not {type(model).__module__}.{type(model).__qualname__}"
+        f"a model is a path, an onnx.ModelProto or a torch.nn.Module, "
+        f"not {type(model).__module__}.{type(model).__qualname__}"
     )
 
 
@@ -320,6 +352,8 @@ def _findings(
         name = found.node or called_for
         at = nodes.get(name) if name else None
         count = seen[rule.code, name] = seen.get((rule.code, name), -1) + 1
+        about = [at] if at is not None else [nodes[each] for each in found.nodes if each in nodes]
+        location, *related = _places(graph, about)
         findings.append(
             Finding(
                 rule=rule.code,
@@ -327,21 +361,26 @@ def _findings(
                 level=found.level or rule.level,
                 message=found.message,
                 node=name,
-                location=_location_in(document, found.key) if document else _location(graph, at),
+                location=_location_in(document, found.key) if document else location,
                 vendor_message=found.vendor_message,
                 fix=found.fix,
                 fingerprint=_fingerprint(rule.code, target.name, name or "", at.op if at else "", str(count)),
                 details=found.details,
+                related=tuple(related),
             )
         )
     return tuple(sorted(findings, key=lambda f: (position.get(f.node or "", -1), f.rule)))
 
 
-def _location(graph: Graph, node: Node | None) -> Location:
-    """The line in the user's own text where the front end knows one, else the model file."""
-    if node is not None and node.source.line is not None:
-        return Location(node.source.file or graph.path, node.source.line, node.source.column)
-    return Location(graph.path)
+def _places(graph: Graph, about: Sequence[Node]) -> list[Location]:
+    """The lines in the user's own text where the front end knows them: those of the nodes, then of their calls. Else
+    the line of the whole model, else its file."""
+    own = [node.source for node in about if node.source.line is not None]
+    found = [Location(source.file or graph.path, source.line, source.column) for source in own]
+    found += [Location(call.file, call.line) for source in own for call in source.calls]
+    if not found and graph.source.line is not None:
+        found = [Location(graph.source.file, graph.source.line)]
+    return list(dict.fromkeys(found)) or [Location(graph.path)]
 
 
 def _location_in(document: Document, key: str | None) -> Location:

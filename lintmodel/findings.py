@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -50,13 +50,16 @@ class Finding:
     fix: Fix | None = None
     fingerprint: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    related: tuple[Location, ...] = ()
+    """Other lines that belong to it: the call in ``forward`` of the layer that ``location`` makes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a rule yields: the message, and what only this occurrence knows. The engine adds rule, place and
     fingerprint. ``node`` overrides the node the rule was called for; ``level`` overrides the rule's level. ``key`` is
-    the dotted path of the value in a document that it is about, which gives line and column."""
+    the dotted path of the value in a document that it is about, which gives line and column. ``nodes`` are those that
+    a finding on the whole model is about: it stands on their lines, where they have any."""
 
     message: str
     vendor_message: str | None = None
@@ -65,3 +68,4 @@ class Found:
     level: Level | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
+    nodes: Sequence[str] = ()

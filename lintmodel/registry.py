@@ -229,6 +229,13 @@ class GeneratorPack(FamilyPack, Protocol):
         ...
 
 
+class LayersPack(FamilyPack, Protocol):
+    """A pack whose toolchain has PyTorch layers of its own."""
+
+    TORCH_MODULES: Sequence[str]
+    """Python modules with those classes: their code is the vendor's, wherever it lies."""
+
+
 class ComparedPack(FamilyPack, Protocol):
     """A pack that says which of its targets ``lintmodel compare`` takes when none is named."""
 
@@ -278,6 +285,11 @@ def recognised(document: Document) -> Document | None:
 def typical_targets() -> list[str]:
     """Targets that stand for their families, every chip that is much its own."""
     return [name for pack in packs().values() for name in getattr(pack, "TYPICAL", ())]
+
+
+def layer_libraries() -> list[str]:
+    """Python modules of PyTorch layers that packs know as the vendor's."""
+    return [name for pack in packs().values() for name in getattr(pack, "TORCH_MODULES", ())]
 
 
 def rules_for(family: str) -> list[Rule]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from edge_target import edge_pack as edge_pack
 import lintmodel
 from lintmodel.api import Report, check, check_graph, read_model
 from lintmodel.errors import LintmodelError, UnknownTarget, UnreadableModel, UsageError
-from lintmodel.findings import Level, Location
-from lintmodel.ir import Composite, Graph, GraphBuilder, Source
-from lintmodel.planning import NotChecked, Placement
-from lintmodel.registry import selector
+from lintmodel.findings import Found, Level, Location
+from lintmodel.ir import Composite, Frame, Graph, GraphBuilder, Source
+from lintmodel.planning import NotChecked, Placement, Plan
+from lintmodel.registry import Model, rule, selector
+from lintmodel.target import Target
 
 pytestmark = pytest.mark.usefixtures("edge_pack")
 
@@ -78,6 +80,23 @@ def test_fingerprints_do_not_depend_on_lines_or_on_other_nodes() -> None:
     assert prints(with_source(graph, "conv_0", Source("net.py", 12))) == before
     assert prints(GraphBuilder().conv(3, 8, kernel=5, stride=2, size=32).relu().conv(8, 8, kernel=5).graph()) == before
     assert set(prints(graph, replace(edge(), name="edge2"))).isdisjoint(before)
+
+
+def test_finding_on_the_model_stands_on_the_lines_of_the_nodes_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_of_them(model: Model, plan: Plan, target: Target) -> Iterator[Found]:
+        yield Found("three layers", nodes=[node.name for node in model.graph.nodes])
+
+    made = rule("EDG900", "edge-all", Level.NOTE, on=Model)(all_of_them)
+    monkeypatch.setattr("lintmodel.api.rules_for", lambda family: [made])
+    graph = GraphBuilder().conv(3, 8, size=32).relu().relu().graph("net")
+    called = Source("net.py", 12, calls=(Frame("net.py", 30),))
+    for name, source in {"conv_0": called, "relu_0": Source("net.py", 14), "relu_1": Source("net.py", 14)}.items():
+        graph = with_source(graph, name, source)
+    (found,) = check_graph(graph, edge()).findings
+    assert (found.node, found.location) == (None, Location("net.py", 12))
+    assert found.related == (Location("net.py", 14), Location("net.py", 30))
+    (untraced,) = check_graph(GraphBuilder().conv(3, 8, size=32).graph("net"), edge()).findings
+    assert (untraced.location, untraced.related) == (Location("net.onnx"), ())
 
 
 def test_a_line_the_front_end_knows_is_the_place() -> None:
@@ -306,6 +325,7 @@ def test_the_json_object(model: Path) -> None:
                 "message": "kernel is 5x5",
                 "node": "conv",
                 "location": {"file": str(model), "line": None, "column": None},
+                "related": [],
                 "vendor_message": "bad kernel",
                 "fix": {"id": "split", "safety": "safe"},
                 "fingerprint": data["findings"][0]["fingerprint"],
@@ -325,7 +345,7 @@ def test_the_json_object(model: Path) -> None:
         ({"input_shapes": {"": (1, 3)}}, UsageError, ""),
         ({"input_shapes": {"y": (1, 3)}}, UsageError, ""),
         ({"checkpoint": "weights.pt"}, UsageError, ""),
-        ({"model": 3}, UsageError, "a model is a path or an onnx.ModelProto, not builtins.int"),
+        ({"model": 3}, UsageError, "a model is a path, an onnx.ModelProto or a torch.nn.Module, not builtins.int"),
         ({"model": "nowhere.onnx"}, UnreadableModel, "nowhere.onnx: "),
     ],
 )

@@ -30,3 +30,10 @@ def test_memory_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     command = "lintmodel memory fixtures/digits/digits.onnx --target generic -O arena=49152"
     assert main(command.split()[1:]) == 1
     assert shown_behind(command) in capsys.readouterr().out
+
+
+def test_torch_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    command = "lintmodel check fixtures/torch/gesture.pt2 --target max78000"
+    assert main(command.split()[1:]) == 1
+    assert capsys.readouterr().out == shown_behind(command)

@@ -59,9 +59,9 @@ def _parser() -> Parser:
         "models",
         nargs="*",
         metavar="MODEL",
-        help="An .onnx or .tflite file or an ai8x .yaml, a directory to search for them, a glob, a compiled "
-        ".kmodel, a configuration (.yaml, .json), or - for standard input. Hidden directories, site-packages, "
-        "node_modules and venv are not searched",
+        help="An .onnx, .tflite or .pt2 file or an ai8x .yaml, a directory to search for them, a glob, a compiled "
+        ".kmodel, a configuration (.yaml, .json), a PyTorch module in code (net.py:Net or package.module:callable, "
+        "with --input; this runs the code), or - for standard input. Hidden directories, site-packages, node_modules and venv are not searched",
     )
     group = parser.add_argument_group("Options")
     group.add_argument(
@@ -121,6 +121,7 @@ Examples:
   lintmodel check model.onnx --target CHIP --input-shape images=1x3x224x224
   lintmodel check model.tflite --target CHIP --format json -o report.json
   lintmodel check network.yaml --target CHIP --checkpoint network-q.pth.tar --input-shape 3x64x64
+  lintmodel check net.py:Net --target CHIP --input 1x3x224x224
 """
 
 

@@ -98,7 +98,7 @@ def _reports(model: str, asked: Wanted) -> list[Report]:
     from ..api import check_graph, read_model
     from ..suppression import settle
 
-    graph = read_model(model, asked.shapes, asked.checkpoint)
+    graph = read_model(model, asked.shapes, asked.checkpoint, asked.inputs)
     reports = (
         check_graph(graph, target, select=asked.select, rule_options=asked.rule_options) for target in asked.targets
     )

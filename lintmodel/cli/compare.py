@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..errors import LintmodelError, UsageError
 from .arguments import Parser, add_color, add_help, words
 from .configured import add_configured, rule_options, settings_here, settings_of
-from .given import add_given, shapes_given, targets_given
+from .given import add_given, inputs_given, shapes_given, targets_given
 from .output import complain, look, write, write_file
 from .selection import add_selection, selection
 
@@ -32,7 +32,8 @@ def run_compare(argv: Sequence[str]) -> int:
     from ..report.comparison import render
     from ..suppression import settle
 
-    graph = read_model(args.model, shapes, args.checkpoint or settings.text("checkpoint"))
+    checkpoint = args.checkpoint or settings.text("checkpoint")
+    graph = read_model(args.model, shapes, checkpoint, inputs_given(args, args.model))
     found = []
     for target in targets:
         try:

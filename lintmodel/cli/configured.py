@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Settings, load_settings, settings_near
 from ..errors import UsageError
-from .given import add_given, given_options, shapes_given, targets_given
+from .given import add_given, given_options, inputs_given, shapes_given, targets_given
 from .selection import Selection, selection
 
 if TYPE_CHECKING:
+    from ..frontends.torch_module import InputSpec
     from ..target import Target
 
 
@@ -67,6 +68,7 @@ class Wanted:
     checkpoint: str | None
     select: Selection
     rule_options: Mapping[str, Mapping[str, Any]]
+    inputs: Sequence[InputSpec] | None = None
 
     @property
     def target(self) -> Target:
@@ -85,6 +87,7 @@ def wanted(args: argparse.Namespace, model: str) -> Wanted:
         args.checkpoint or settings.text("checkpoint"),
         selection(args, settings) if "select" in args else None,
         rule_options(settings),
+        inputs_given(args, model),
     )
 
 

@@ -31,7 +31,7 @@ def run_diff(argv: Sequence[str]) -> int:
     for model in (args.old, args.new):
         asked = wanted(args, model)
         try:
-            graph = read_model(model, asked.shapes, asked.checkpoint)
+            graph = read_model(model, asked.shapes, asked.checkpoint, asked.inputs)
             pair.append(
                 [
                     settle(check_graph(graph, t, select=asked.select, rule_options=asked.rule_options), asked.settings)

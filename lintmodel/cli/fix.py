@@ -31,7 +31,7 @@ def run_fix(argv: Sequence[str]) -> int:
     from ..fixing import mend
     from ..ir import Document
 
-    document = read_model(args.model, asked.shapes, asked.checkpoint)
+    document = read_model(args.model, asked.shapes, asked.checkpoint, asked.inputs)
     if not isinstance(document, Document) or not document.text:
         raise UsageError(
             f"{args.model} is not a text that fix can edit; it mends network descriptions and configurations"

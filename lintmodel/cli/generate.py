@@ -28,7 +28,7 @@ def run_generate(argv: Sequence[str]) -> int:
         raise UsageError(
             f"the toolchain of target {target.name} takes the network itself: there is nothing to generate"
         )
-    graph = read_model(args.model, asked.shapes, asked.checkpoint)
+    graph = read_model(args.model, asked.shapes, asked.checkpoint, asked.inputs)
     if isinstance(graph, Document):
         raise UsageError(f"{args.model} is a {graph.kind} document already; give the .onnx or .tflite model")
     try:
@@ -51,7 +51,7 @@ def _parser() -> Parser:
         "Write the network description a target's toolchain takes",
         _EPILOG,
     )
-    group = add_one_model(parser, "An .onnx or .tflite file")
+    group = add_one_model(parser, "An .onnx, .pt2 or .tflite file")
     add_help(group)
     group = parser.add_argument_group("Output")
     group.add_argument("-o", "--output-file", metavar="FILE", help="Write to a file, whole or not at all")

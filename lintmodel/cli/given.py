@@ -11,17 +11,25 @@ from .arguments import words
 
 if TYPE_CHECKING:
     from ..config import Settings
+    from ..frontends.torch_module import InputSpec
     from ..target import OptionSpec, Target
 
 
 def add_given(group: Any) -> None:
-    """The options ``-O``, ``--input-shape`` and ``--checkpoint``."""
+    """The options ``-O``, ``--input-shape``, ``--input`` and ``--checkpoint``."""
     group.add_argument("-O", "--option", action="append", metavar="KEY=VALUE", help="An option of the target")
     group.add_argument(
         "--input-shape",
         action="append",
         metavar="[NAME=]1x3x224x224",
         help="Fix the shape of an input, batch included; without a name, of the only one",
+    )
+    group.add_argument(
+        "--input",
+        action="append",
+        metavar="1x3x224x224[:DTYPE]",
+        help="An input with which the PyTorch module net.py:Net or package.module:callable is called, once for each, "
+        "in order. This imports and runs your code; reading files never does",
     )
     group.add_argument(
         "--checkpoint", metavar="FILE", help="The weights (.pth.tar) of an ai8x .yaml; read, never executed"
@@ -71,14 +79,40 @@ def shapes_given(args: argparse.Namespace) -> dict[str, tuple[int, ...]]:
     found = {}
     for value in args.input_shape or ():
         name, _, sizes = value.rpartition("=")
-        try:
-            shape = tuple(int(size) for size in sizes.lower().replace(",", "x").split("x"))
-        except ValueError:
-            raise UsageError(f"--input-shape takes NAME=1x3x224x224, not '{value}'") from None
-        if min(shape) < 1:
-            raise UsageError(f"--input-shape: sizes are whole numbers of at least 1, not '{sizes}'")
-        found[name] = shape
+        found[name] = _shape(sizes, f"--input-shape takes NAME=1x3x224x224, not '{value}'")
     return found
+
+
+def inputs_given(args: argparse.Namespace, model: str) -> list[InputSpec] | None:
+    """Example inputs of a PyTorch module, None when there are none. A file beside a module takes none."""
+    if not args.input:
+        return None
+
+    from ..frontends.torch_module import InputSpec, names_module
+
+    words = [model, *getattr(args, "models", ()), *(getattr(args, name, "") for name in ("old", "new"))]
+    modules = [word for word in words if names_module(word)]
+    if modules and model not in modules:
+        return None
+    found = []
+    for value in args.input:
+        sizes, colon, dtype = value.partition(":")
+        wrong = f"--input takes 1x3x224x224 or 1x16:int64, not '{value}'"
+        if colon and not dtype:
+            raise UsageError(wrong)
+        found.append(InputSpec(_shape(sizes, wrong), dtype or "float32"))
+    return found
+
+
+def _shape(text: str, wrong: str) -> tuple[int, ...]:
+    """``1x3x224x224``. Raises UsageError with ``wrong`` for another text."""
+    try:
+        shape = tuple(int(size) for size in text.lower().replace(",", "x").split("x"))
+    except ValueError:
+        raise UsageError(wrong) from None
+    if min(shape) < 1:
+        raise UsageError(f"{wrong.partition(' ')[0]}: sizes are whole numbers of at least 1, not '{text}'")
+    return shape
 
 
 def _pairs(values: Sequence[str] | None, option: str, form: str) -> dict[str, str]:

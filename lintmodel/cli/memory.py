@@ -27,7 +27,7 @@ def run_memory(argv: Sequence[str]) -> int:
     from ..report import memory, memory_text
 
     try:
-        report = check_graph(read_model(args.model, asked.shapes, asked.checkpoint), target)
+        report = check_graph(read_model(args.model, asked.shapes, asked.checkpoint, asked.inputs), target)
     except LintmodelError as error:
         if args.model in str(error):
             raise
@@ -50,7 +50,7 @@ def _parser() -> Parser:
         "Show what a model's layers take in a target's memories, step by step",
         _EPILOG,
     )
-    group = add_one_model(parser, "An .onnx or .tflite file or an ai8x .yaml")
+    group = add_one_model(parser, "An .onnx, .pt2 or .tflite file or an ai8x .yaml")
     add_help(group)
     group = parser.add_argument_group("Output")
     group.add_argument(

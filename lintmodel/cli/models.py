@@ -8,7 +8,7 @@ from glob import glob, has_magic
 
 from ..errors import UnreadableModel
 
-SUFFIXES = (".onnx", ".tflite")
+SUFFIXES = (".onnx", ".pt2", ".tflite")
 """Of the files that are taken from a directory. A file named outright is read whatever its name."""
 
 TEXTS = (".yaml", ".yml")
@@ -32,7 +32,7 @@ def find_models(words: Sequence[str]) -> Iterator[str | UnreadableModel]:
 
 def _meant(word: str) -> Sequence[str | UnreadableModel]:
     if _is_folder(word):
-        return _inside(word) or [UnreadableModel(word, f"no model in this directory ({' or '.join(SUFFIXES)})")]
+        return _inside(word) or [UnreadableModel(word, f"no model in this directory ({', '.join(SUFFIXES)})")]
     if has_magic(word) and not os.path.lexists(word):
         matches = sorted(glob(word, recursive=True))  # noqa: PTH207 - the shell's own rules, absolute paths too
         files = [file for match in matches for file in (_inside(match) if _is_folder(match) else [match])]

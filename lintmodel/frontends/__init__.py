@@ -52,6 +52,10 @@ def read(
         graph = read_tflite(path)
         _keeps_its_shapes(graph, input_shapes or {})
         return graph
+    if kind.format == "pt2":
+        from .pt2 import read_pt2
+
+        return read_pt2(path, input_shapes)
     if kind.format == "kmodel":
         from .kmodel import read_kmodel
 

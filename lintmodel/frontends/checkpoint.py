@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,11 @@ def _values(record: TensorRecord, storage: Bytes) -> Any:
     if record.storage.dtype == "bfloat16":
         return (values.astype("<u4") << 16).view("<f4")
     return values
+
+
+def stored_arrays(content: bytes) -> dict[str, Callable[[], Any]]:
+    """Of a dictionary of tensors that torch.save wrote: by name, a function that reads the tensor's values, or gives
+    None where they are not there. Raises Refused, and whatever damaged bytes lead to."""
+    found, storage = (_from_zip if content.startswith(b"PK") else _from_row)(content)
+    tensors = found.items() if isinstance(found, dict) else ()
+    return {str(key): partial(_values, value, storage) for key, value in tensors if isinstance(value, TensorRecord)}

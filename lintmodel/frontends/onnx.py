@@ -28,6 +28,7 @@ from .onnx_shapes import (
 )
 from .onnx_tensors import EXTERNAL, constant, external_location, has_data, sparse_constant, stored_bytes
 from .order import ordered
+from .torch_trace import onnx_source
 
 if TYPE_CHECKING:
     import onnx
@@ -172,6 +173,8 @@ def _nodes(proto: Any, inferred: Any, file: _File, given: Overrides, around: Map
             for key, body in bodies.items():
                 known = _same_body(inferred, index, attribute.name, key)
                 subgraphs[key] = _graph(body, body, known, file, given.within, around)
+        frames, scopes = onnx_source(node) if node.metadata_props else ((), ())
+        place = Source(file.path, None, None, node.op_type, index if file.indexed else None, frames, scopes)
         nodes.append(
             Node(
                 name=name,
@@ -179,7 +182,7 @@ def _nodes(proto: Any, inferred: Any, file: _File, given: Overrides, around: Map
                 inputs=tuple(node.input),
                 outputs=tuple(node.output),
                 attributes=attributes,
-                source=Source(file.path, native_op=node.op_type, index=index if file.indexed else None),
+                source=place,
                 domain=_domain(node.domain),
                 subgraphs=subgraphs,
             )

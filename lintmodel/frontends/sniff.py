@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from .sniff_zip import EXPORT, WEIGHTS, sniff_zip
+
 _HEAD = 8192
 """Bytes read from the start: every magic number below lies in the first 300, and a text needs a few lines."""
 
-READABLE = ("onnx", "tflite", "kmodel", "ai8x", "json", "yaml")
+READABLE = ("onnx", "tflite", "pt2", "kmodel", "ai8x", "json", "yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,6 @@ def _of_file(file: BinaryIO, size: int) -> Kind:
     if found:
         return found
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        from .sniff_zip import sniff_zip
-
         return _kind(*sniff_zip(file, head))
     if not head.strip(b"\0"):
         return _kind("zeros", "begins with nothing but zero bytes: the download or the disk failed; fetch it again")
@@ -73,7 +73,6 @@ def _kind(format_name: str, advice: str) -> Kind:
 
 _GIVE = "give the .onnx or .tflite model"
 _SOURCE = "give the .onnx or .tflite model that it was compiled from"
-_TORCH = "this version of lintmodel reads .onnx and .tflite; export it with torch.onnx.export"
 _KERAS = "convert it with tf.lite.TFLiteConverter or tf2onnx"
 
 # Magic numbers: (offset, bytes, format, sentence). The first that fits counts.
@@ -122,13 +121,15 @@ def _by_header(head: bytes, size: int) -> Kind | None:
         return _kind("espdl", f"is an ESP-DL model, already quantised and compiled; {_SOURCE}")
     if head[0] == 0x80 and head[1] in (2, 3, 4, 5):
         if head.startswith(_TORCH_MAGIC, 2):
-            return _kind("checkpoint", f"is a PyTorch checkpoint (pickled weights without the network); {_TORCH}")
+            return _kind("checkpoint", f"is {WEIGHTS}")
         if head[2:3] in b"\x95}](cX\x8c\x8a":  # frame, dict, list, mark, global, text, long: how pickles begin
-            return _kind("pickle", f"is a Python pickle, which is never loaded because that runs code; {_TORCH}")
+            reason = "is a Python pickle, which is never loaded because that runs code"
+            return _kind("pickle", f"{reason}; of a network in PyTorch write {EXPORT}")
     # safetensors: the length of a JSON header in 8 bytes, then the header; longer than 100 MB is not allowed there
     (header,) = struct.unpack_from("<Q", head)
     if head[8:9] == b"{" and 2 <= header <= min(size, 100_000_000):
-        return _kind("safetensors", f"is a safetensors file: weights without the network; {_TORCH}")
+        what = "is a safetensors file: weights without the network"
+        return _kind("safetensors", f"{what}; make the network in PyTorch, load them into it, and write {EXPORT}")
     # Ultralytics puts a length and JSON metadata before the engine
     if head[4:5] == b"{" and first < _HEAD - 8 and head[4 + first : 8 + first] in (b"ftrt", b"ptrt"):
         return _kind("tensorrt", f"is a TensorRT engine, already compiled; {_SOURCE}")
@@ -182,6 +183,11 @@ _TEXTS: tuple[tuple[str, str, str], ...] = (
         r"\A\s*\{[\s\S]*\"modelTopology\"",
         "tfjs",
         "is a TensorFlow.js model; convert it to TFLite or ONNX first",
+    ),
+    (
+        r"^(import torch\b|from torch\b|class \w+\((\w+\.)*Module\):)",
+        "python",
+        "is Python source; name the module in it and its input, as net.py:Net --input 1x3x224x224",
     ),
     (r"\A\s*[\[{]", "json", "is a JSON document"),
     (_AI8X, "ai8x", "is a network description for ai8x-synthesis"),

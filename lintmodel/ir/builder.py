@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .graph import Constant, Dim, Graph, Layout, Node, Problem, Quantization, Shape, Source, Tensor
+from .graph import Constant, Dim, Graph, Layout, Node, Problem, Quantization, Scope, Shape, Source, Tensor
 
 Size = int | tuple[int, int]
 
@@ -51,6 +51,7 @@ class GraphBuilder:
         self._outputs: list[str] = []
         self._stated = True
         self._problems: list[Problem] = []
+        self._scopes: tuple[Scope, ...] = ()
 
     # ---- tensors
 
@@ -90,6 +91,12 @@ class GraphBuilder:
         self._problems.append(Problem(kind, message, self._nodes[-1].name if self._nodes else None))
         return self
 
+    def module(self, kind: str = "", path: str = "") -> GraphBuilder:
+        """What follows stands in a PyTorch module of this class; left out, in the model's own code."""
+        inner = (Scope(path or kind.rpartition(".")[2], kind),) if kind else ()
+        self._scopes = (Scope("", "net.Net"), *inner)
+        return self
+
     def at(self, tensor: str) -> GraphBuilder:
         """Go on behind another tensor."""
         self.current = tensor
@@ -124,7 +131,7 @@ class GraphBuilder:
                 inputs,
                 (self.current,),
                 attributes,
-                Source(native_op=self._native(op, attributes), index=len(self._nodes)),
+                Source(native_op=self._native(op, attributes), index=len(self._nodes), scopes=self._scopes),
                 domain=domain,
                 layout=self.layout,
             )

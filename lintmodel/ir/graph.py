@@ -25,6 +25,26 @@ Layout = Literal["NCHW", "NHWC"]
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """A line of Python that was running when an operator was traced."""
+
+    file: str
+    line: int
+    function: str = ""
+    code: str = ""
+    """What the line said then; empty where it was not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A module of PyTorch: its path in the model (``stem.0``; empty for the model itself) and its class
+    (``torch.nn.modules.conv.Conv2d``; empty where it is not known)."""
+
+    path: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where something stands in what the user wrote."""
 
@@ -34,6 +54,12 @@ class Source:
     native_op: str = ""
     index: int | None = None
     """Position in the file's own list of nodes, 0-based."""
+    frames: tuple[Frame, ...] = ()
+    """The calls that led to it in the program that was traced, outermost first, those in libraries included."""
+    scopes: tuple[Scope, ...] = ()
+    """The modules it stands in, outermost first."""
+    calls: tuple[Frame, ...] = ()
+    """The user's own lines that call what ``line`` made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +184,8 @@ class Graph:
     """Values that constant folding found for tensors that are not constants in the file."""
     free: frozenset[str] = frozenset()
     """Tensors that a body of control flow takes from the graphs around it by name; they are in ``tensors`` too."""
+    source: Source = Source()
+    """Where the model is written, of one that was traced from a program."""
 
     def __repr__(self) -> str:
         return f"<Graph {self.name!r}: {len(self.nodes)} nodes, {self.format}>"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..api import Report
     from ..baseline import Compared
-    from ..findings import Finding
+    from ..findings import Finding, Location
     from ..node_report import NodeReport
     from ..planning import Pool, Step
     from . import Failure
@@ -108,11 +108,16 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "level": str(finding.level),
         "message": finding.message,
         "node": finding.node,
-        "location": location and {"file": location.file, "line": location.line, "column": location.column},
+        "location": location and _location(location),
+        "related": [_location(place) for place in finding.related],
         "vendor_message": finding.vendor_message,
         "fix": fix and {"id": fix.id, "safety": fix.safety},
         "fingerprint": finding.fingerprint,
     }
+
+
+def _location(location: Location) -> dict[str, Any]:
+    return {"file": location.file, "line": location.line, "column": location.column}
 
 
 def _plain(value: Any) -> Any:

@@ -32,9 +32,17 @@ def _diagnostic(report: Report, finding: Finding) -> dict[str, Any]:
     if finding.location and finding.location.column:
         start["column"] = finding.location.column
     at = f"{finding.node}: " if finding.node else ""
-    return {
+    found: dict[str, Any] = {
         "message": f"{at}{finding.message} ({finding.name}, {report.target.name})",
         "location": {"path": relative(file_of(report, finding)), "range": {"start": start}},
         "severity": SEVERITIES[str(finding.level)],
         "code": {"value": finding.rule},
     }
+    related = [
+        {
+            "message": "called here" if finding.node else "here too",
+            "location": {"path": relative(place.file), "range": {"start": {"line": place.line or 1}}},
+        }
+        for place in finding.related
+    ]
+    return {**found, "related_locations": related} if related else found

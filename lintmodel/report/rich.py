@@ -31,6 +31,8 @@ PLACEMENTS = {
 
 ALIKE = 5
 """Findings of one rule that are shown one by one."""
+RELATED = 3
+"""Lines shown beside a finding's own."""
 LAYERS = 20
 """Rows of the table of layers."""
 
@@ -159,7 +161,10 @@ def _occurrences(report: Report, findings: Sequence[Finding], look: Look) -> Any
     for finding in findings[:ALIKE]:
         where = short(finding.node, width) if finding.node else "the model" if report.document is None else "the file"
         if finding.location and finding.location.line:
-            where += f" ({_line_of(report, finding.location)})"
+            beside = "called at" if finding.node else "and"
+            lines = [f"{beside} {_line_of(report, place)}" for place in finding.related[:RELATED]]
+            lines.insert(0, _line_of(report, finding.location))
+            where += f" ({', '.join(lines)})"
         rows.add_row("", _line((where, "bold")), _line(printable(finding.message)))
         if finding.vendor_message and not said:
             said = True

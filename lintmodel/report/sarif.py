@@ -112,6 +112,11 @@ def _result(
         place = {"artifactLocation": {"uri": uri(location.file), "index": at}, "region": region}
         if lines is not None:
             related.append({"id": 1, "physicalLocation": in_model, "message": {"text": "the node in the model"}})
+    for called in finding.related:
+        at = artifacts.source(called.file)
+        there = {"artifactLocation": {"uri": uri(called.file), "index": at}, "region": {"startLine": called.line or 1}}
+        text = "called here" if finding.node else "here too"
+        related.append({"id": len(related) + 1, "physicalLocation": there, "message": {"text": text}})
     where: dict[str, Any] = {"physicalLocation": place}
     if finding.node:
         name = finding.node

@@ -14,12 +14,14 @@ from . import (
     memory_rules,
     schema_rules,
     shape_rules,
+    torch_rules,
     traps,
     wrong_data,
 )
 from .cnn import plan
 from .fixes import fixes, same
 from .generate import generate
+from .torch_layers import TORCH_MODULE
 
 if TYPE_CHECKING:
     from lintmodel.ir import Document
@@ -31,6 +33,7 @@ PREFIX = "AIX"
 FAMILY = "ai8x"
 TYPICAL = ("max78000", "max78002")
 DOCUMENTS = ("ai8x",)
+TORCH_MODULES = (TORCH_MODULE,)
 RULES: list[Rule] = [
     *schema_rules.RULES,
     *layer_rules.RULES,
@@ -43,6 +46,7 @@ RULES: list[Rule] = [
     *cnn_model_rules.RULES,
     *wrong_data.RULES,
     *traps.RULES,
+    *torch_rules.RULES,
 ]
 
 
@@ -53,4 +57,16 @@ def check_document(document: Document, target: Target) -> Plan:
     return planned(document, target)
 
 
-__all__ = ["DOCUMENTS", "FAMILY", "PREFIX", "RULES", "TYPICAL", "check_document", "fixes", "generate", "plan", "same"]
+__all__ = [
+    "DOCUMENTS",
+    "FAMILY",
+    "PREFIX",
+    "RULES",
+    "TORCH_MODULES",
+    "TYPICAL",
+    "check_document",
+    "fixes",
+    "generate",
+    "plan",
+    "same",
+]

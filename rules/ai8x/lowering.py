@@ -18,12 +18,15 @@ from .cnn_layers import CnnLayer, Lowered, Map, Window
 from .cnn_operators import ACTIVATIONS, ELTWISE, FUNCTIONS, NOTHING, RESHAPING, folded_pads
 from .cnn_windows import Wrong, conv_op, pool_window, wrong_conv, wrong_dense, wrong_pool, wrong_transpose
 from .fusing import fuse
+from .torch_layers import on_chip
 
 
 def lower(graph: Graph, target: Target) -> Lowered:
     """The network's layers for this chip, fused as far as the chip can."""
-    walk = _Walk(graph, target)
+    chip = on_chip(graph)
+    walk = _Walk(chip.graph, target)
     walk.run()
+    walk.found.placements |= dict.fromkeys(chip.simulation, Placement.FREE)
     fuse(walk.found, target)
     return walk.found
 

@@ -202,7 +202,8 @@ def silu(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
     more = f"; {alone} of them are layers of their own" if alone else ""
     yield Found(
         f"{_counted(found, 'SiLU')}{more}; with ReLU the vendor's YOLOv5s runs {speed} as fast, trained again for it; "
-        "the toolkit's cycles do not show it"
+        "the toolkit's cycles do not show it",
+        nodes=found,
     )
 
 

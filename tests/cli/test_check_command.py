@@ -182,7 +182,7 @@ def test_a_traceback_only_when_asked_for(run: Run, folder: Path, monkeypatch: py
         (("good.onnx", *EDGE, "--input-shape", "z=1x3x16x16"), "good.onnx: the model has no input 'z'"),
         (("nothing", *EDGE), "nothing: "),
         (("nothing*.onnx", *EDGE), "nothing*.onnx: no file matches"),
-        (("void", *EDGE), "void: no model in this directory (.onnx or .tflite)"),
+        (("void", *EDGE), "void: no model in this directory (.onnx, .pt2, .tflite)"),
         (("good.onnx", *EDGE, "-o", "no/such/folder.txt"), "no/such/folder.txt cannot be written: No such file"),
     ],
 )

@@ -72,7 +72,8 @@ KINDS: list[tuple[str, bytes, str, str]] = [
     ("tflite", tflite_model([T("x", (1,))], [], "x", "x"), "tflite", "TensorFlow Lite"),
     ("tflite, cut", b"\x1c\0\0\0TFL3\0\0", "tflite", "TensorFlow Lite"),
     ("pt2", zip_of("m/archive_format", "m/models/model.json", "m/data/weights/w0"), "pt2", "torch.export"),
-    ("pt2 of torch 2.7", zip_of("version", "serialized_exported_program.json"), "pt2", "torch.onnx.export"),
+    ("pt2 of torch 2.7", zip_of("version", "serialized_exported_program.json"), "pt2", "torch.export"),
+    ("python", b"import torch\nfrom torch import nn\n", "python", "net.py:Net"),
     ("torchscript", zip_of("m/data.pkl", "m/constants.pkl", "m/code/__torch__.py"), "torchscript", "TorchScript"),
     ("checkpoint", zip_of("archive/data.pkl", "archive/data/0", "archive/version"), "checkpoint", "checkpoint"),
     ("old checkpoint", LEGACY_TORCH, "checkpoint", "without the network"),
@@ -125,7 +126,7 @@ def test_kind_by_bytes(tmp_path: Path, data: bytes, kind: str, word: str) -> Non
     path = tmp_path / "model.bin"
     path.write_bytes(data)
     found = sniff(path)
-    assert (found.format, found.readable) == (kind, kind in ("onnx", "tflite", "kmodel", "ai8x", "json", "yaml"))
+    assert (found.format, found.readable) == (kind, kind in ("onnx", "tflite", "pt2", "kmodel", "ai8x", "json", "yaml"))
     assert word in found.advice
     if not found.readable:
         with pytest.raises(UnreadableModel) as caught:

@@ -188,10 +188,10 @@ class Importer:
         for name, readers in outer.items():
             if self.graph.is_constant(name):
                 what = f"'{name}' is a constant; nncase 0.1 takes it for an input and calibrates one input only"
-                self.net.refuse(readers[0].origin[0], ARGUMENT, None, {"what": what})
+                self.net.refuse(next(iter(readers[0].origin), None), ARGUMENT, None, {"what": what})
             elif len(readers) > 1:
                 what = f"{len(readers)} layers read the input; nncase 0.1 makes an input for each and calibrates one"
-                self.net.refuse(readers[1].origin[0], ARGUMENT, None, {"what": what})
+                self.net.refuse(next(iter(readers[1].origin), None), ARGUMENT, None, {"what": what})
 
 
 class Unknown(Exception):
