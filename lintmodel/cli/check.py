@@ -61,7 +61,8 @@ def _parser() -> Parser:
         metavar="MODEL",
         help="An .onnx, .tflite or .pt2 file or an ai8x .yaml, a directory to search for them, a glob, a compiled "
         ".kmodel, a configuration (.yaml, .json), a PyTorch module in code (net.py:Net or package.module:callable, "
-        "with --input; this runs the code), or - for standard input. Hidden directories, site-packages, node_modules and venv are not searched",
+        "with --input; this runs the code), or - for standard input. Hidden directories, site-packages, "
+        "node_modules and venv are not searched",
     )
     group = parser.add_argument_group("Options")
     group.add_argument(

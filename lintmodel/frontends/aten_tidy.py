@@ -98,7 +98,10 @@ def _batch_norm(state: _State, norm: Node) -> None:
     old, scale = state.tensors[layer.inputs[1]], state.tensors[norm.inputs[1]]
     state.tensors[weight] = Tensor(weight, old.shape, old.dtype, Constant(lambda: _scaled(state, layer, norm)))
     state.tensors[bias] = Tensor(bias, scale.shape, scale.dtype, Constant(lambda: _shifted(state, layer, norm)))
-    folded = replace(layer, inputs=(layer.inputs[0], weight, bias), outputs=norm.outputs[:1])
+    shifted = _shifted(state, layer, norm)
+    zero = shifted is not None and not shifted.any()  # of a network that was not trained: the exporter leaves it out
+    inputs = (layer.inputs[0], weight) if zero else (layer.inputs[0], weight, bias)
+    folded = replace(layer, inputs=inputs, outputs=norm.outputs[:1])
     state.drop(norm)
     state.put(layer, folded)
 

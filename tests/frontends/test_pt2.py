@@ -21,13 +21,14 @@ import pytest
 from checkpoint_writer import Stored, write_checkpoint
 
 import lintmodel
+from lintmodel.api import check_graph
 from lintmodel.errors import UnreadableModel, UsageError
 from lintmodel.frontends.onnx import read_onnx
 from lintmodel.frontends.pt2 import read_pt2
 from lintmodel.frontends.pt2_program import evaluated
 from lintmodel.ir import Graph
 from lintmodel.normalize import normalize
-from lintmodel.target import target_names
+from lintmodel.target import load_target, target_names
 
 TORCH = Path(__file__).parents[2] / "fixtures" / "torch"
 MODELS = pytest.mark.parametrize("name", ["arithmetic", "shapes", "layers", "yolo", "gesture"])
@@ -72,7 +73,10 @@ def test_the_nodes_are_those_of_the_exported_onnx_file(name: str) -> None:
 @MODELS
 @pytest.mark.parametrize("target", target_names())
 def test_placements_and_verdicts_are_those_of_the_exported_onnx_file(name: str, target: str) -> None:
-    reports = [lintmodel.check(str(TORCH / f"{name}{suffix}"), target) for suffix in (".pt2", ".onnx")]
+    # The file is of operator set 20, which some toolchains refuse; a program has none yet.
+    exported = normalize(read_onnx(TORCH / f"{name}.onnx").with_(format="pt2"))
+    graphs = (normalize(read_pt2(TORCH / f"{name}.pt2")), exported)
+    reports = [check_graph(graph, load_target(target)) for graph in graphs]
     ours, theirs = (Counter((n.op, n.shape, n.placement.value) for n in r.nodes) for r in reports)
     assert ours == theirs
     assert len({(r.verdict, r.runtime, r.fits) for r in reports}) == 1
