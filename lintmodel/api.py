@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .comments import without_commented
 from .errors import LintmodelError, UnreadableModel, UsageError
-from .findings import Finding, Found, Location
+from .findings import Finding, Fix, Found, Location
 from .ir import Document, Graph, Node, Operator, View, view_as
 from .node_report import NodeReport, node_reports
 from .planning import NotChecked, Placement, Plan
@@ -192,6 +192,8 @@ def check_document(
     chosen = [r for r in rules_for(target.family) if r.on is Document and (select is None or select(r))]
     options = rule_options or {}
     found = [occurrence for rule in chosen for occurrence in _called(rule, document, None, plan, target, options)]
+    with _bugs_named(f"looking for fixes of {document.path}"):
+        found = _with_repairs(found, document, plan, target)
     graph = Graph(
         PurePath(document.path).name, document.kind, inputs=(), outputs=(), nodes=(), tensors={}, path=document.path
     )
@@ -207,6 +209,32 @@ def check_document(
         document=document,
         suppressed=silenced,
     )
+
+
+def _with_repairs(
+    occurrences: Sequence[Occurrence], document: Document, plan: Plan, target: Target
+) -> list[Occurrence]:
+    """What was found, with the repair that mends it: that of the same rule for the same value, or else in the same part
+    of the document. A name that the rule gives the fix stays."""
+    from .fixing import offers
+
+    repairs: dict[tuple[str, str], Fix] = {}
+    for repair in offers(document, plan, target) if occurrences else ():
+        for key in (repair.key, _part(repair.key)):
+            repairs.setdefault((repair.rule, key), repair.fix)
+
+    def mended(rule: Rule, found: Found) -> Found:
+        fix = repairs.get((rule.code, found.key or "")) or repairs.get((rule.code, _part(found.key)))
+        if fix is not None and found.fix is not None and found.fix.safety != "display":
+            fix = replace(fix, id=found.fix.id, text=found.fix.text or fix.text)
+        return found if fix is None else replace(found, fix=fix)
+
+    return [(rule, name, mended(rule, found)) for rule, name, found in occurrences]
+
+
+def _part(key: str | None) -> str:
+    """``layers.3`` of ``layers.3.pad``."""
+    return ".".join((key or "").split(".")[:2])
 
 
 # ---- reading
@@ -339,6 +367,8 @@ def _findings(
     occurrences: Sequence[Occurrence], graph: Graph, target: Target, document: Document | None = None
 ) -> tuple[Finding, ...]:
     """In the order of the nodes, what concerns the whole model first."""
+    from .fix.possible import possible
+
     nodes: dict[str, Node] = {}
     for _, node in graph.walk():
         nodes.setdefault(node.name, node)
@@ -363,7 +393,7 @@ def _findings(
                 node=name,
                 location=_location_in(document, found.key) if document else location,
                 vendor_message=found.vendor_message,
-                fix=found.fix,
+                fix=possible(found.fix, graph.format) if found.fix and not document else found.fix,
                 fingerprint=_fingerprint(rule.code, target.name, name or "", at.op if at else "", str(count)),
                 details=found.details,
                 related=tuple(related),

@@ -29,6 +29,15 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class TextEdit:
+    """Characters ``start`` to ``end`` of a text become ``replacement``; nothing is replaced where they are equal."""
+
+    start: int
+    end: int
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fix:
     """A change that mends the finding. ``safety``: ``safe`` keeps the function, ``unsafe`` does not, ``display`` is
     advice that nobody applies automatically."""
@@ -36,6 +45,9 @@ class Fix:
     id: str
     safety: str
     text: str = ""
+    """What is done, in words."""
+    edits: tuple[TextEdit, ...] = ()
+    """Of the document's text, where that is what the fix changes."""
 
 
 @dataclass(frozen=True, slots=True)

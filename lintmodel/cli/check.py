@@ -12,6 +12,7 @@ from ..config.keys import FAIL_ON
 from ..errors import UsageError, did_you_mean
 from ..report import FORMATS, TEXTS
 from .arguments import Parser, add_color, add_help
+from .check_fix import Fixer, add_fix
 from .configured import add_configured, settings_here
 from .given import add_given
 from .output import look, write, write_file
@@ -38,7 +39,11 @@ def run_check(argv: Sequence[str]) -> int:
 
     from .checking import check_models
 
-    reports, failures = check_models(args, models)
+    fixer = Fixer(args)
+    if args.diff:
+        _, failures = check_models(args, models, fixer.diff)
+        return 2 if failures else int(bool(fixer.fixed))
+    reports, failures = check_models(args, models, fixer if args.fix else None)
     compared = None
     baseline = args.baseline or here.text("baseline")
     if baseline:
@@ -47,7 +52,8 @@ def run_check(argv: Sequence[str]) -> int:
         reports, compared = compare(reports, read_baseline(baseline))
     if reports or format not in TEXTS:
         _print(args, format, reports, failures, compared)
-    return _exit_code(args, here, reports, failures)
+    code = _exit_code(args, here, reports, failures)
+    return max(code, 1) if fixer.fixed and args.exit_non_zero_on_fix else code
 
 
 def _parser() -> Parser:
@@ -93,6 +99,7 @@ def _parser() -> Parser:
     group.add_argument("--exit-zero", action="store_true", help="Exit with 0 even when something was found")
     add_help(group)
 
+    add_fix(parser)
     add_selection(parser)
 
     group = parser.add_argument_group("Output")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,14 +22,20 @@ STDIN = "-"
 """The word for a model that comes in on standard input."""
 
 
-def check_models(args: argparse.Namespace, words: Sequence[str]) -> tuple[list[Report], list[Failure]]:
+Fix = Callable[[str, "Wanted"], "Sequence[Report] | None"]
+"""Does something with a model before it is read; reports on it, where it has them, stand for those made here."""
+
+
+def check_models(
+    args: argparse.Namespace, words: Sequence[str], fix: Fix | None = None
+) -> tuple[list[Report], list[Failure]]:
     """Reports, and why there is none of the other models, which has been said on standard error. Raises LintmodelError
     for settings that do not hold."""
     from ..report import Failure
 
     reports = _configuration(args)
     failures: list[Failure] = []
-    for found in _checked(args, words):
+    for found in _checked(args, words, fix):
         if isinstance(found, Failure):
             failures.append(found)
         else:
@@ -57,7 +63,7 @@ def _configuration(args: argparse.Namespace) -> list[Report]:
     ]
 
 
-def _checked(args: argparse.Namespace, words: Sequence[str]) -> Iterator[list[Report] | Failure]:
+def _checked(args: argparse.Namespace, words: Sequence[str], fix: Fix | None) -> Iterator[list[Report] | Failure]:
     """For every model its reports, one per target, or why there are none. It is read once for all targets."""
     from ..report import Failure
     from .models import find_models
@@ -73,7 +79,8 @@ def _checked(args: argparse.Namespace, words: Sequence[str]) -> Iterator[list[Re
             _progress(f"{number}/{len(found)} {model}")
         asked = wanted(args, model)
         try:
-            reports = _reports(model, asked)
+            fixed = fix(model, asked) if fix is not None else None
+            reports = list(fixed) if fixed is not None else _reports(model, asked)
         except LintmodelError as error:
             told = error
             if model not in str(error):

@@ -30,15 +30,16 @@ def add_configured(group: Any) -> None:
     group.add_argument("--isolated", action="store_true", help="Leave configuration files alone")
 
 
-def add_one_model(parser: argparse.ArgumentParser, what: str) -> Any:
-    """The arguments of a command on one model and one target; returns the group "Options" for more of them."""
+def add_one_model(parser: argparse.ArgumentParser, what: str, targets: str = "TARGET") -> Any:
+    """The arguments of a command on one model and one target, or several; returns the group "Options" for more of
+    them."""
     parser.add_argument_group("Arguments").add_argument("model", nargs="?", metavar="MODEL", help=what)
     group = parser.add_argument_group("Options")
     group.add_argument(
         "-t",
         "--target",
         action="append",
-        metavar="TARGET",
+        metavar=targets,
         help="A target's name (lintmodel targets), NAME@VERSION of its toolchain, or the path of your board's .yaml",
     )
     add_given(group)

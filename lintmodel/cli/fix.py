@@ -1,4 +1,4 @@
-"""``lintmodel fix``: repairs of a document's text."""
+"""``lintmodel fix``: a model with its problems mended, in a file of its own."""
 
 from __future__ import annotations
 
@@ -8,44 +8,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import LintmodelError, UsageError
+from ..errors import UsageError
 from .arguments import Parser, add_help
-from .configured import add_one_model, one_wanted
-from .output import write, write_file
+from .configured import add_one_model, settings_here, wanted
+from .output import write
+from .selection import add_selection
 
 if TYPE_CHECKING:
-    from ..fixing import Mended, Repair
-
-_BOM = "\ufeff"
+    from .outcome import Outcome
 
 
 def run_fix(argv: Sequence[str]) -> int:
     args = _parser().parse(argv)
     if not args.model:
-        raise UsageError("no file given: name one, as in lintmodel fix network.yaml --target TARGET --diff")
-    asked = one_wanted(args, "fix")
-    target = asked.target
+        raise UsageError("no file given: name one, as in lintmodel fix model.onnx --target TARGET --diff")
     _one_way(args)
+    settings_here(args)  # reads the configuration files anew
+    asked = wanted(args, args.model)
 
-    from ..api import read_model
-    from ..fixing import mend
-    from ..ir import Document
+    from .outcome import outcome
 
-    document = read_model(args.model, asked.shapes, asked.checkpoint, asked.inputs)
-    if not isinstance(document, Document) or not document.text:
-        raise UsageError(
-            f"{args.model} is not a text that fix can edit; it mends network descriptions and configurations"
-        )
-    try:
-        done = mend(document, target, unsafe=args.unsafe_fixes)
-        hidden = 0
-        if not args.unsafe_fixes:
-            hidden = sum(repair.safety == "unsafe" for repair in mend(document, target, unsafe=True).repairs)
-    except LintmodelError as error:
-        if args.model in str(error):
-            raise
-        raise LintmodelError(f"{args.model}: {error}") from error
-    return _done(args, done, hidden)
+    return _done(args, outcome(args.model, asked, unsafe=args.unsafe_fixes, details=args.show_fixes))
 
 
 def _one_way(args: argparse.Namespace) -> None:
@@ -61,91 +44,57 @@ def _one_way(args: argparse.Namespace) -> None:
         raise UsageError(f"-o {args.output_file} is the file itself; --in-place writes over it")
 
 
-def _done(args: argparse.Namespace, done: Mended, hidden: int) -> int:
-    from ..fixing import diff
-
+def _done(args: argparse.Namespace, found: Outcome) -> int:
+    listed = "".join(f"{line}\n" for line in found.lines)
     if args.diff:
-        write(diff(args.model, done.before.text, done.text), sys.stdout)
-        _say(_summary(done, hidden, "would be fixed"))
-        return int(done.text != done.before.text)
-    writes = args.in_place or args.output_file is not None
-    listed = "".join(f"{_line(args.model, repair, done)}\n" for repair in done.repairs)
-    if not writes:
-        write(f"{listed}{_summary(done, hidden, 'fixable')}\n", sys.stdout)
-        return int(bool(done.repairs) or bool(done.plan.refusals))
-    if args.output_file == "-":
-        write(done.text, sys.stdout)
-    elif not args.in_place or done.repairs:
-        _write(args.model, args.output_file or args.model, done.text)
-    _say(listed + _summary(done, hidden, "fixed"))
-    return int(bool(done.plan.refusals))
-
-
-def _write(source: str, path: str, text: str) -> None:
-    """As the input was: with the mark at its beginning, and its line ends."""
-    mark = _BOM if Path(source).read_bytes().startswith(_BOM.encode()) else ""
-    write_file(path, mark + text, newline="")
-
-
-def _say(text: str) -> None:
-    write(f"{text}\n", sys.stderr)
-
-
-def _line(path: str, repair: Repair, done: Mended) -> str:
-    """``file:line:column: CODE text``; the line is that of the text as it was."""
-    from ..report.text import printable
-
-    positions, key = done.before.positions, repair.key
-    while key and key not in positions:
-        key = key.rpartition(".")[0]
-    line, column = positions.get(key, (1, 1))
-    unsafe = " (unsafe)" if repair.safety == "unsafe" else ""
-    layer = ".".join(key.split(".")[:2])
-    return f"{path}:{line}:{column}: {repair.rule} {printable(layer)}: {printable(repair.text)}{unsafe}"
-
-
-def _summary(done: Mended, hidden: int, word: str) -> str:
-    count, left = len(done.repairs), len(done.plan.refusals)
-    parts = [f"{count} {'problem' if count == 1 else 'problems'} {word}" if count else f"nothing {word}"]
-    if hidden:
-        parts.append(f"{hidden} more with --unsafe-fixes")
-    if left:
-        parts.append(f"{left} {'error stays' if left == 1 else 'errors stay'}, which lintmodel check shows")
-    if done.plan.not_checked or done.plan.verdict == "unknown":
-        parts.append("not everything could be checked, and lintmodel check says what")
-    elif count and done.plan.verdict == "accepted":
-        parts.append("nothing is refused or computed wrongly any more")
-    return "; ".join(parts) + "."
+        for edit in found.changed:
+            write(edit.diff(), sys.stdout)
+        write(f"{listed}{found.summary('would be fixed')}\n", sys.stderr)
+        return int(bool(found.changed))
+    edits = found.edits if args.output_file else found.changed
+    if args.output_file and len(edits) > 1:
+        names = ", ".join(edit.path for edit in edits)
+        raise UsageError(f"-o {args.output_file} is one file, and {names} change; give --in-place")
+    written = []
+    for edit in edits:
+        written.append(edit.path if args.in_place else args.output_file or edit.fixed_path)
+        edit.write(written[-1])
+    where = f" in {', '.join(written)}" if written and args.output_file != "-" else ""
+    stream = sys.stderr if args.output_file == "-" else sys.stdout
+    write(f"{listed}{found.summary('fixed', where)}\n", stream)
+    return int(bool(found.errors))
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        "fix [OPTIONS] MODEL --target TARGET", "Mend a description or configuration, its layout kept", _EPILOG
-    )
-    group = add_one_model(parser, "A network description (ai8x .yaml) or a quantiser configuration (.json)")
+    parser = Parser("fix [OPTIONS] MODEL --target TARGET", "Mend models and descriptions, each fix proven", _EPILOG)
+    group = add_one_model(parser, "An .onnx or .tflite file, or a network description (ai8x .yaml)", "TARGET[,...]")
     group.add_argument(
-        "--unsafe-fixes", action="store_true", help="Also fixes that choose between several ways to mend a network"
+        "--unsafe-fixes", action="store_true", help="Also fixes after which something else is computed, or that choose"
     )
+    group.add_argument("--show-fixes", action="store_true", help="List every place that is changed")
     add_help(group)
-    group = parser.add_argument_group("Output")
-    group.add_argument("--diff", action="store_true", help="Print what would change as a unified diff")
+    add_selection(parser)
+    group = parser.add_argument_group("Output [default: NAME.fixed.onnx beside NAME.onnx]")
+    group.add_argument("--diff", action="store_true", help="Print what would change, and write nothing")
     group.add_argument("--in-place", action="store_true", help="Write over the file")
-    group.add_argument("-o", "--output-file", metavar="FILE", help="Write to another file, whole or not at all")
+    group.add_argument("-o", "--output-file", metavar="FILE", help="Write to this file, whole or not at all")
     return parser
 
 
 _EPILOG = """\
-Without --diff, --in-place or -o the fixes are listed and nothing is written. Every fix is proven:
-the edited text is read and checked again, and a fix after which more is wrong than before is left
-out.
+Every fix is proven before it is kept. A network stays valid, no target that is named makes less of
+it, and with a safe fix it computes the same on random inputs (onnxruntime, else onnx's reference
+evaluator). What an unsafe fix changes is measured and told. An edited text is read and checked
+again. The file is there whole or not at all, whenever the run is interrupted.
 
 Exit codes:
-  0  nothing to fix, or written and no error is left
-  1  there is something to fix, or an error stays
+  0  no error is left
+  1  an error stays; with --diff, something would change
   2  the file could not be read, or the command makes no sense
 
 Examples:
-  lintmodel fix net.yaml --target CHIP --checkpoint net-q.pth.tar --input-shape 3x64x64
-  lintmodel fix net.yaml --target CHIP --input-shape 3x64x64 --unsafe-fixes --diff
-  lintmodel fix net.yaml --target CHIP --input-shape 3x64x64 --unsafe-fixes -o mended.yaml
+  lintmodel fix model.onnx --target CHIP
+  lintmodel fix model.onnx --target CHIP,OTHER --unsafe-fixes --show-fixes --diff
+  lintmodel fix model.onnx --target CHIP --select RULE -o mended.onnx
+  lintmodel fix net.yaml --target CHIP --checkpoint net-q.pth.tar --input-shape 3x64x64 --in-place
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from ..errors import LintmodelError, UsageError
 
@@ -39,19 +39,53 @@ def write(text: str, stream: TextIO | None = None) -> None:
 def write_file(path: str, text: str, newline: str | None = None) -> None:
     """Writes a file whole or not at all; ``newline=""`` keeps the ends of lines as they are. Raises UsageError when
     it cannot be written."""
+    ends = os.linesep if newline is None else "\n"
+    data = text.encode("utf-8", "backslashreplace")
+    write_bytes(path, data.replace(b"\n", ends.encode()) if ends != "\n" else data)
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Writes a file whole or not at all, ``-`` for standard output. Raises UsageError when it cannot be written."""
+    if path == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return
     try:
         file = Path(path).resolve()
         if file.exists() and not file.is_file():  # a pipe or a device; a directory complains by itself
-            file.write_text(text, encoding="utf-8", newline=newline)
+            file.write_bytes(data)
             return
         draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
         try:
-            draft.write_text(text, encoding="utf-8", errors="backslashreplace", newline=newline)
+            _write_draft(draft, data)
+            if file.exists():
+                draft.chmod(file.stat().st_mode & 0o7777)
             draft.replace(file)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _write_draft(draft: Path, data: bytes) -> None:
+    """A file that has its name only once it is whole, where the system can do that: a program that is killed while it
+    writes leaves nothing behind."""
+    draft.unlink(missing_ok=True)
+    try:
+        nameless = os.open(draft.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+        with os.fdopen(nameless, "wb") as stream:
+            _fill(stream, data)
+            # The descriptor of a folder, unused with an absolute path, makes Python follow the link.
+            os.link(f"/proc/self/fd/{nameless}", draft, src_dir_fd=nameless, follow_symlinks=True)
+    except (AttributeError, OSError):  # not Linux, or not on this file system
+        with draft.open("wb") as stream:
+            _fill(stream, data)
+
+
+def _fill(stream: BinaryIO, data: bytes) -> None:
+    stream.write(data)
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def look(stream: TextIO | None = None, *, color: str = "auto", quiet: bool = False, wide: bool = False) -> Look:

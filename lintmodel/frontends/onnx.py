@@ -53,6 +53,13 @@ def read_onnx(
     return _read(model, name, folder, input_shapes)
 
 
+def read_onnx_model(
+    model: onnx.ModelProto, path: str, input_shapes: Mapping[str, Sequence[int]] | None = None
+) -> Graph:
+    """The graph of a ModelProto that was read from a file, and may have been edited since."""
+    return _read(model, path, Path(path).parent, input_shapes)
+
+
 @dataclass(frozen=True)
 class _File:
     """What every graph of one file has in common."""

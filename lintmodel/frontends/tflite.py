@@ -31,14 +31,14 @@ from .tflite_tables import (
 )
 
 
-def read_tflite(path: str | os.PathLike[str]) -> Graph:
-    """The first subgraph of a TFLite file; the others are in its ``subgraphs``.
+def read_tflite(path: str | os.PathLike[str], edited: bytes | None = None) -> Graph:
+    """The first subgraph of a TFLite file, or of its bytes as they would be; the others are in its ``subgraphs``.
 
     Tensor shapes are those the file was converted with: ``shape``, which toolchains compile for, even where
     ``shape_signature`` leaves a dimension open (then there is a problem of kind ``dynamic-signature``). Raises
     UnreadableModel when the file is missing, is not TFLite, ends early, or contradicts itself.
     """
-    tables = open_tables(path)
+    tables = open_tables(path, edited)
     try:
         return _read(tables)
     except Damaged as error:

@@ -38,7 +38,7 @@ class Tables:
     """An open TFLite file. ``data`` stays mapped for as long as constants that read from it live."""
 
     path: str
-    data: mmap.mmap
+    data: mmap.mmap | bytes
     model: Any
     budget: int
     """Vector elements and characters that may still be read; a table counts as the bytes it takes at least."""
@@ -82,12 +82,17 @@ class Tables:
         return (offset, size) if offset > 1 and size > 0 else (0, 0)
 
 
-def open_tables(path: str | os.PathLike[str]) -> Tables:
-    """Maps a TFLite file into memory. Raises UnreadableModel when it cannot be opened or is not TFLite."""
+def open_tables(path: str | os.PathLike[str], edited: bytes | None = None) -> Tables:
+    """Maps a TFLite file into memory, or takes its bytes as they would be. Raises UnreadableModel when it cannot be
+    opened or is not TFLite."""
     name = os.fspath(path)
+    data: mmap.mmap | bytes
     try:
-        with Path(path).open("rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if edited is not None:
+            data = edited
+        else:
+            with Path(path).open("rb") as file:
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
         raise UnreadableModel(name, "does not exist") from None
     except (OSError, ValueError) as error:  # mmap refuses an empty file with ValueError

@@ -38,6 +38,11 @@ def onnx_dtype(number: int) -> str:
     return ONNX_DTYPES.get(number, "unknown")
 
 
+def onnx_number(dtype: str) -> int:
+    """ONNX's number of an element type; 0 (undefined) for ``"unknown"``."""
+    return next((number for number, name in ONNX_DTYPES.items() if name == dtype), 0)
+
+
 def bits(dtype: str) -> int:
     """Bits of one element as ONNX stores it; 32 where that has no meaning (strings) or is not known."""
     digits = dtype.split("_")[0].lstrip("abcdefghijklmnopqrstuvwxyz")

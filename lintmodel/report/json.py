@@ -8,10 +8,12 @@ from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from .places import places_in
+
 if TYPE_CHECKING:
     from ..api import Report
     from ..baseline import Compared
-    from ..findings import Finding, Location
+    from ..findings import Finding, Fix, Location
     from ..node_report import NodeReport
     from ..planning import Pool, Step
     from . import Failure
@@ -29,6 +31,7 @@ def render(reports: Sequence[Report], failures: Sequence[Failure] = (), compared
 
 def report_dict(report: Report) -> dict[str, Any]:
     """One report as plain lists and dictionaries."""
+    text = report.document.text if report.document is not None else ""
     return {
         "model": report.model,
         "format": report.graph.format,
@@ -44,9 +47,9 @@ def report_dict(report: Report) -> dict[str, Any]:
         "nodes": [_node(node) for node in report.nodes],
         "plan": [_step(step) for step in report.plan.steps],
         "memory": {name: _pool(pool) for name, pool in report.plan.memory.items()},
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [_finding(finding, text) for finding in report.findings],
         "suppressed": [
-            {**_finding(item.finding), "suppressed_by": item.by, "why": item.why} for item in report.suppressed
+            {**_finding(item.finding, text), "suppressed_by": item.by, "why": item.why} for item in report.suppressed
         ],
         "not_checked": [{"what": item.what, "why": item.why, "nodes": list(item.nodes)} for item in report.not_checked],
     }
@@ -100,8 +103,8 @@ def _pool(pool: Pool) -> dict[str, Any]:
     return {**found, "parts": dict(pool.parts)} if pool.parts else found
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    location, fix = finding.location, finding.fix
+def _finding(finding: Finding, text: str) -> dict[str, Any]:
+    location = finding.location
     return {
         "rule": finding.rule,
         "name": finding.name,
@@ -111,13 +114,30 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "location": location and _location(location),
         "related": [_location(place) for place in finding.related],
         "vendor_message": finding.vendor_message,
-        "fix": fix and {"id": fix.id, "safety": fix.safety},
+        "fix": finding.fix and _fix(finding.fix, text),
         "fingerprint": finding.fingerprint,
     }
 
 
 def _location(location: Location) -> dict[str, Any]:
     return {"file": location.file, "line": location.line, "column": location.column}
+
+
+def _fix(fix: Fix, text: str) -> dict[str, Any]:
+    """``edits`` only where the fix is one of a text: places from 1, the end behind the last character."""
+    found: dict[str, Any] = {"id": fix.id, "safety": fix.safety, "text": fix.text}
+    if not fix.edits or not text:
+        return found
+    places = places_in(text)
+    edits = [
+        {"start": _place(places(e.start)), "end": _place(places(e.end)), "replacement": e.replacement}
+        for e in fix.edits
+    ]
+    return {**found, "edits": edits}
+
+
+def _place(place: tuple[int, int]) -> dict[str, int]:
+    return {"line": place[0], "column": place[1]}
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -23,6 +24,21 @@ def uri(path: str) -> str:
     """The path as a relative URI reference, or a ``file`` URI for one that is elsewhere."""
     found = relative(path)
     return f"file://{quote(found)}" if found.startswith("/") else quote(found)
+
+
+def places_in(text: str) -> Callable[[int], tuple[int, int]]:
+    """A function from the number of a character to its line and column, both from 1."""
+    from bisect import bisect_right
+
+    from ..ir import line_starts
+
+    starts = line_starts(text)
+
+    def place(at: int) -> tuple[int, int]:
+        line = bisect_right(starts, at)
+        return line, at - starts[line - 1] + 1
+
+    return place
 
 
 def file_of(report: Report, finding: Finding) -> str:

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..findings import Finding, Level
+from ..findings import Finding, Level, TextEdit
 from .listing import Listing, listing
-from .places import relative, uri
+from .places import places_in, relative, uri
 
 if TYPE_CHECKING:
     from ..api import Report
@@ -127,17 +127,38 @@ def _result(
     if finding.vendor_message:
         message += f" The toolchain says: {finding.vendor_message}"
         properties["vendorMessage"] = finding.vendor_message
-    if finding.fix:
+    if finding.fix is not None:
         properties["fix"] = {"id": finding.fix.id, "safety": finding.fix.safety}
+    fixes = _fixes(finding, report, index) if finding.fix and finding.fix.edits else []
     return {
         **descriptors.reference(finding),
         "level": str(finding.level),
         "message": {"text": f"{finding.node}: {message}" if finding.node else message},
         "locations": [where],
         **({"relatedLocations": related} if related else {}),
+        **({"fixes": fixes} if fixes else {}),
         "partialFingerprints": {"primaryLocationLineHash": finding.fingerprint},
         "properties": properties,
     }
+
+
+def _fixes(finding: Finding, report: Report, index: int) -> list[dict[str, Any]]:
+    """The edits of the document's text that mend it, for editors to apply. Only text has these."""
+    if finding.fix is None or report.document is None or not report.document.text:
+        return []
+    places = places_in(report.document.text)
+
+    def replacement(edit: TextEdit) -> dict[str, Any]:
+        (line, column), (end_line, end_column) = places(edit.start), places(edit.end)
+        region = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}
+        return {"deletedRegion": region, "insertedContent": {"text": edit.replacement}}
+
+    change = {
+        "artifactLocation": {"uri": uri(report.model), "index": index},
+        "replacements": [replacement(edit) for edit in finding.fix.edits],
+    }
+    unsafe = " (unsafe: look at it before you keep it)" if finding.fix.safety == "unsafe" else ""
+    return [{"description": {"text": f"{finding.fix.text}{unsafe}"}, "artifactChanges": [change]}]
 
 
 class _Artifacts:

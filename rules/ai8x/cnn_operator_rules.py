@@ -24,6 +24,8 @@ def cnn_activation(view: Operator, plan: Plan, ai8x: Target) -> Iterator[Found]:
     What to do instead: ReLU, after training again. Values are clipped to -128..127 behind every layer anyway, so
     ReLU serves for ReLU6.
 
+    Fix safety: unsafe; the network has to be trained again.
+
     Source: ai8x-synthesis, izer/yamlcfg.py 310; ai8x-training, README.md.
     """
     yield from here(plan, "cnn-activation", view, ai8x)
@@ -45,6 +47,8 @@ def cnn_loose_activation(view: Operator, plan: Plan, ai8x: Target) -> Iterator[F
     What to do instead: behind a sum, exact: a 1x1 convolution with unit weights (64, with output_shift 1) that
     takes the sum in flight and has the activation. Or train with the activation before the sum.
 
+    Fix safety: safe behind a maximum pool, with which it changes places.
+
     Source: ai8x-synthesis, izer/izer.py 594; the unit convolution is not measured.
     """
     yield from here(plan, "cnn-loose-activation", view, ai8x)
@@ -65,6 +69,8 @@ def cnn_operator(view: Operator, plan: Plan, ai8x: Target) -> Iterator[Found]:
 
     What to do instead: leave it out, replace it by convolutions, pools and sums, or cut the network there and do
     the rest on the CPU.
+
+    Fix safety: safe; a mean, a slice, a Split or a SpaceToDepth becomes the pool or convolution that computes the same.
 
     Source: ai8x-synthesis, izer/yamlcfg.py; ai8x-training, README.md.
     """
@@ -148,6 +154,8 @@ def cnn_loose_normalisation(view: Operator, plan: Plan, ai8x: Target) -> Iterato
 
     What to do instead: fold it into the layer behind it (exact in floating point where that has no padding), or
     move it behind a convolution.
+
+    Fix safety: safe; it is folded where that is exact.
 
     Source: ai8x-training, README.md; ai8x-synthesis, izer/checkpoint.py 115.
     """

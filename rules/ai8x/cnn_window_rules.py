@@ -27,6 +27,8 @@ def cnn_stride(view: Conv, plan: Plan, ai8x: Target) -> Iterator[Found]:
     larger kernel is something else: it takes pixels away before the convolution. Used so on purpose, with training,
     it is cheap.
 
+    Fix safety: safe; stride 1 and a 1x1 pool with the stride behind it compute the same.
+
     Source: ai8x-synthesis, izer/izer.py 531; the rewriting was compared with kernels 1 and 3, strides 2 and 3,
     sizes 3 to 39, without a difference.
     """
@@ -48,6 +50,8 @@ def cnn_kernel(view: Conv, plan: Plan, ai8x: Target) -> Iterator[Found]:
     What to do instead: several 3x3 kernels behind each other: two for 5x5, three for 7x7 (trained again). A 2x2
     kernel is a 3x3 one with a row and a column of zeros.
 
+    Fix safety: safe; zeros fill a smaller kernel up to 3x3.
+
     Source: ai8x-synthesis, izer/yamlcfg.py 441.
     """
     yield from here(plan, "cnn-kernel", view, ai8x)
@@ -68,6 +72,8 @@ def cnn_padding(view: Conv, plan: Plan, ai8x: Target) -> Iterator[Found]:
 
     What to do instead: the same padding of 0, 1 or 2 on all sides, below the kernel's size. Left out of the
     description it is 1, so a 1x1 kernel needs `pad: 0` there.
+
+    Fix safety: unsafe; the same padding on every side moves the border, so the network has to be trained again.
 
     Source: ai8x-synthesis, izer/izer.py 558 and 578, izer/backend/max7800x.py 510.
     """
@@ -111,6 +117,8 @@ def cnn_groups(view: Conv, plan: Plan, ai8x: Target) -> Iterator[Found]:
     What to do instead: exact: the ungrouped kernel with zeros between the groups; it takes as many times the kernel
     memory as there are groups. The MAX78002 has depthwise convolutions.
 
+    Fix safety: safe; zeros stand between the groups.
+
     Source: ai8x-synthesis, izer/backend/max7800x.py 672.
     """
     yield from here(plan, "cnn-groups", view, ai8x)
@@ -149,6 +157,8 @@ def cnn_transposed(view: ConvTranspose, plan: Plan, ai8x: Target) -> Iterator[Fo
 
     What to do instead: that form: padding 1 and output padding 1 double the size.
 
+    Fix safety: safe; a 2x2 kernel with stride 2 becomes a 3x3 one with zeros that computes the same.
+
     Source: ai8x-synthesis, izer/yamlcfg.py 445 and 470, izer/backend/max7800x.py 637; ai8x-training, ai8x.py.
     """
     yield from here(plan, "cnn-transposed", view, ai8x)
@@ -169,6 +179,8 @@ def cnn_pool_window(view: Pool, plan: Plan, ai8x: Target) -> Iterator[Found]:
 
     What to do instead: two pools behind each other. For a maximum that is exact, for an average where the sizes
     divide. A global pool of a larger map is such a case.
+
+    Fix safety: safe; several pools behind each other compute the same.
 
     Source: ai8x-synthesis, izer/backend/max7800x.py 1721 to 1742, izer/yamlcfg.py 462.
     """

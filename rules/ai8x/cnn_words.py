@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lintmodel.findings import Found
-from lintmodel.ir import View
+from lintmodel.ir import Graph, View
 from lintmodel.planning import Plan, Refusal
 from lintmodel.target import Target
+
+from .cnn_fixes import offered
 
 Details = Mapping[str, Any]
 
@@ -17,7 +19,7 @@ def here(plan: Plan, kind: str, view: View, target: Target) -> Iterator[Found]:
     """A finding for every refusal of this kind at the view's node, with the change that mends it."""
     for refusal in plan.refused(kind):
         if refusal.node == view.node.name:
-            yield found(refusal, target)
+            yield found(refusal, target, view.graph)
 
 
 def anywhere(plan: Plan, kind: str, target: Target) -> Iterator[Found]:
@@ -25,9 +27,10 @@ def anywhere(plan: Plan, kind: str, target: Target) -> Iterator[Found]:
         yield found(refusal, target)
 
 
-def found(refusal: Refusal, target: Target) -> Found:
+def found(refusal: Refusal, target: Target, graph: Graph | None = None) -> Found:
     words, advice = _said(refusal, target)
-    return Found(f"{words}; {advice}", refusal.vendor_message, refusal.node)
+    fix, details = offered(refusal, graph) if graph is not None else (None, {})
+    return Found(f"{words}; {advice}", refusal.vendor_message, refusal.node, fix, details=details)
 
 
 def sentence(refusal: Refusal, target: Target) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lintmodel.findings import Fix, Found, Level
 from lintmodel.ir import Graph, Node, Shape, Tensor
@@ -24,14 +25,17 @@ def dynamic_batch(model: Model, plan: Plan, target: Target) -> Iterator[Found]:
     compute with a huge number in its place.
 
     What to do instead: leave dynamic_axes (or dynamic_shapes) out of torch.onnx.export; or fix the size in the file
-    with onnxruntime.tools.make_dynamic_shape_fixed. To see the verdict for a size without touching the file:
-    --input-shape NAME=1x3x224x224.
+    with lintmodel fix. To see the verdict for a size without touching the file: --input-shape NAME=1x3x224x224.
+
+    Fix safety: safe; the batch becomes 1, which is what the other sizes of the network are worked out with.
 
     Source: ONNX IR specification, symbolic dimensions.
     """
     inputs = [tensor for tensor in _open_inputs(model.graph) if _is_symbol(tensor, 0)]
     if inputs:
-        yield _open(inputs, [0], "the batch size")
+        alone = all(isinstance(size, int) for tensor in inputs for size in (tensor.shape or ())[1:])
+        fix = Fix("freeze-batch", "safe", "a batch of 1") if alone and model.graph.format == "onnx" else None
+        yield _open(inputs, [0], "the batch size", fix)
 
 
 dynamic_batch.bad(lambda g: g.input("N", 3, 32, 32).relu())
@@ -49,8 +53,8 @@ def dynamic_shape(model: Model, plan: Plan, target: Target) -> Iterator[Found]:
     Why it matters: memory and tiling are worked out when the model is compiled, for one size. Checks of sizes and
     memory cannot be made before the size is known, and are reported as not checked.
 
-    What to do instead: export with the size the camera or sensor gives, or fix it in the file with
-    onnxruntime.tools.make_dynamic_shape_fixed. To see the verdict for a size without touching the file:
+    What to do instead: export with the size the camera or sensor gives, or write it into the file with
+    lintmodel fix --input-shape NAME=1x3x224x224. To see the verdict for a size without touching the file:
     --input-shape NAME=1x3x224x224.
 
     Source: ONNX IR specification, symbolic dimensions.
@@ -74,7 +78,7 @@ def _is_symbol(tensor: Tensor, axis: int) -> bool:
     return axis < len(shape) and isinstance(shape[axis], str)
 
 
-def _open(inputs: Sequence[Tensor], axes: Sequence[int], what: str) -> Found:
+def _open(inputs: Sequence[Tensor], axes: Sequence[int], what: str, fix: Fix | None = None) -> Found:
     symbols = list(dict.fromkeys(str((t.shape or ())[i]) for t in inputs for i in axes if _is_symbol(t, i)))
     named = [s for s in symbols if s != "?"]
     dims = f" ({', '.join(named)})" if named else ""
@@ -83,7 +87,7 @@ def _open(inputs: Sequence[Tensor], axes: Sequence[int], what: str) -> Found:
     option = " ".join(f"--input-shape {t.name}={_example(t.shape)}" for t in inputs[:3])
     return Found(
         f"{what}{dims} of {many} {listed([t.name for t in inputs])} is open: {shapes}",
-        fix=Fix("fix-input-shape", "display", f"export with fixed sizes; to check one size: {option}"),
+        fix=fix or Fix("fix-input-shape", "display", f"export with fixed sizes; to check one size: {option}"),
         details={"inputs": [t.name for t in inputs], "dims": symbols},
     )
 
@@ -113,7 +117,12 @@ def dynamic_signature(model: Model, plan: Plan, target: Target) -> Iterator[Foun
 
     Source: TensorFlow Lite schema, Tensor.shape_signature.
     """
-    yield from told(model, "dynamic-signature")
+    found = list(told(model, "dynamic-signature"))
+    if found:
+        from lintmodel.fix.tflite_edit import follows_inputs
+
+        fix = Fix("freeze-signature", "safe", "write the shapes into the signature")
+        yield from (replace(each, fix=fix if follows_inputs(model.graph) else None) for each in found)
 
 
 dynamic_signature.bad(
@@ -180,9 +189,12 @@ def shape_conflict(model: Model, plan: Plan, target: Target) -> Iterator[Found]:
     What to do instead: delete the stale value_info and infer shapes again (onnx.shape_inference.infer_shapes); it is
     often left over from an edited input size.
 
+    Fix safety: safe; what is computed does not change.
+
     Source: ONNX operator specification, shape inference.
     """
-    yield from told(model, "shape-conflict")
+    fix = Fix("infer-shapes", "safe", "write the shapes as they come out") if model.graph.format == "onnx" else None
+    yield from (replace(found, fix=fix) for found in told(model, "shape-conflict"))
 
 
 shape_conflict.bad(lambda g: g.conv(8, 16).op("Relu", shape=(1, 16, 31, 32)))

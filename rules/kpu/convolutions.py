@@ -40,10 +40,17 @@ def conv_kernel(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
     What to do instead: stack 3x3 convolutions (two of them see 5x5 pixels, three see 7x7), or make a 1x1 convolution
     of a 2x2 one by rearranging space to depth before it.
 
+    Fix safety: safe; zeros fill a smaller kernel up to 3x3, and a larger one becomes a sum of 3x3 convolutions.
+
     Source: nncase v1.9.0, runtime_types.h and kpu_utils.h; measured with nncase 1.9.0 on 5x5, 7x7, 2x2 and 1x3.
     """
     if conv.rank == 2 and not _square_kernel(conv, kpu):
-        yield Found(f"kernel is {size(conv.kernel)}; the KPU has 1x1 and 3x3")
+        side = max(kpu.limit("kernel_sizes"))
+        fix: Fix | None = Fix("square-kernel", "safe", f"rows and columns of zeros up to {side}x{side}")
+        parts = -(-conv.kernel[0] // side) * -(-conv.kernel[1] // side)
+        if max(conv.kernel) > side:
+            fix = Fix("split-kernel", "safe", f"the sum of {parts} {side}x{side} convolutions") if parts <= 9 else None
+        yield Found(f"kernel is {size(conv.kernel)}; the KPU has 1x1 and 3x3", fix=fix, details={"limit": side})
 
 
 conv_kernel.bad(lambda g: g.conv(8, 16, kernel=5, size=32))
@@ -62,12 +69,17 @@ def grouped_conv(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
     float32.
 
     What to do instead: use one group, or a depthwise convolution followed by a 1x1 convolution. A trained network
-    can be split: one Slice, one ordinary convolution for each group, one Concat.
+    can be changed: an ordinary convolution with zeros between the groups, or one Slice and one convolution for each.
+
+    Fix safety: safe; the ordinary convolution with zeros computes the same.
 
     Source: nncase v1.9.0, kpu_utils.h; measured with nncase 1.9.0.
     """
     if conv.groups not in (1, conv.in_channels):
-        yield Found(f"{conv.groups} groups over {conv.in_channels} channels; the KPU has 1 or {conv.in_channels}")
+        yield Found(
+            f"{conv.groups} groups over {conv.in_channels} channels; the KPU has 1 or {conv.in_channels}",
+            fix=Fix("dense-groups", "safe", "one group, with zeros between the groups"),
+        )
 
 
 grouped_conv.bad(lambda g: g.conv(8, 16, kernel=3, groups=2))
@@ -110,12 +122,16 @@ def computed_weights(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     What to do instead: fold the computation into an initialiser before export.
 
+    Fix safety: safe; what is computed from constants alone becomes a constant.
+
     Source: nncase v1.9.0, fake_kpu_conv2d.cpp.
     """
     if conv.node.name in {step.nodes[0] for step in plan.steps if step.op == "Conv2D"}:
         for tensor in (conv.weight, conv.bias):
             if tensor is not None and conv.graph.value(tensor.name) is None and tensor.constant is None:
-                yield Found(f"'{tensor.name}' is not a constant; the KPU's weights must be in the file")
+                text = f"'{tensor.name}' is not a constant; the KPU's weights must be in the file"
+                made = conv.graph.producer(tensor.name) is not None and conv.graph.format == "onnx"
+                yield Found(text, fix=Fix("fold-constants", "safe", "compute them once") if made else None)
 
 
 computed_weights.bad(lambda g: g.input(1, 8, 32, 32).input(4, 8, 3, 3).at("x").op("Conv", "x1", shape=(1, 4, 30, 30)))
@@ -234,7 +250,7 @@ def stride_padding(conv: Conv, plan: Plan, kpu: Target) -> Iterator[Found]:
     if reasons := uneven + odd:
         wanted = f"the KPU has {border} on every side and an even size"
         text = f"{' and '.join(reasons)}; {wanted}: the CPU does {work(extra)}"
-        yield Found(text, fix=Fix("pad-symmetric", "display", "pad one pixel on every side of an even input"))
+        yield Found(text, fix=Fix("pad-symmetric", "unsafe", "pad one pixel on every side of an even input"))
 
 
 stride_padding.bad(lambda g: g.conv(8, 16, kernel=3, stride=2, pads=(0, 0, 1, 1), size=32))

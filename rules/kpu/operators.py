@@ -10,7 +10,7 @@ from lintmodel.planning import Placement, Plan
 from lintmodel.registry import rule
 from lintmodel.target import Target
 
-from .wording import cpu_work, folded_pads, on_kpu, own_steps, quantized, size, work
+from .wording import activation_first, cpu_work, folded_pads, on_kpu, own_steps, quantized, size, work
 
 HAVE_RULES_OF_THEIR_OWN = frozenset({"Conv", "BatchNormalization", "Gemm"}) | Pool.ops
 
@@ -101,11 +101,14 @@ def activation_on_cpu(op: Operator, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     What to do instead: put the activation directly behind a convolution.
 
+    Fix safety: safe; it changes places with the Concat, the Slice or (where it never falls) the maximum pool before it.
+
     Source: nncase v1.9.0, fused_unary_to_lookup1d.cpp; measured with nncase 1.9.0.
     """
     steps = own_steps(plan, op.node.name)
     if steps and all(step.op == "TableLookup1D" for step in steps):
-        yield Found(f"{op.node.op} is a table lookup on the CPU: no convolution on the KPU stands right before it")
+        text = f"{op.node.op} is a table lookup on the CPU: no convolution on the KPU stands right before it"
+        yield Found(text, fix=activation_first(op.graph, op.node.name))
 
 
 activation_on_cpu.bad(lambda g: g.input(1, 8, 16, 16).relu())
@@ -127,13 +130,17 @@ def residual_add(add: Elementwise, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     What to do instead: fewer residual connections, on small maps.
 
+    Fix safety: safe; where nothing stands between a convolution and the sum with its own input, the sum becomes part
+    of the convolution.
+
     Source: nncase v1.9.0, add_to_conv2d.cpp; measured with nncase 1.9.0.
     """
     if add.node.op != "Add" or add.with_constant:
         return
     operations = {step.op for step in own_steps(plan, add.node.name)}
+    fix = _folded(add)
     if "KPUConv2D" in operations:
-        yield Found("sum of two maps becomes a Concat in float32 on the CPU and a 1x1 convolution on the KPU")
+        yield Found("sum of two maps becomes a Concat in float32 on the CPU and a 1x1 convolution on the KPU", fix=fix)
     elif "Conv2D" in operations:
         sizes, nhwc = add.y.sizes, add.node.layout == "NHWC"
         both, (height, width) = 2 * sizes[-1 if nhwc else 1], sizes[1:3] if nhwc else sizes[2:4]
@@ -142,7 +149,17 @@ def residual_add(add: Elementwise, plan: Plan, kpu: Target) -> Iterator[Found]:
             least = f"{kpu.limit('min_height')}x{kpu.limit('min_width')}"
             reason = f"the map is {height}x{width}, and the KPU takes {least} at least"
         text = f"sum of two maps becomes a convolution of {both} channels on the CPU; {reason}"
-        yield Found(text, level=Level.WARNING)
+        yield Found(text, level=Level.WARNING, fix=fix)
+
+
+def _folded(add: Elementwise) -> Fix | None:
+    """What is offered where one convolution can do the sum: both maps are convolutions of one, or one of the other."""
+    makers = [add.graph.producer(name) for name in add.node.inputs]
+    sources = [maker.inputs[0] if maker and maker.op == "Conv" else "" for maker in makers]
+    a, b = sources[0], sources[-1]
+    if len(sources) != 2 or not (a == b != "" or a == add.node.inputs[1] or b == add.node.inputs[0]):
+        return None
+    return Fix("fold-residual", "safe", "the sum as part of the convolution's weights")
 
 
 residual_add.bad(lambda g: g.conv(8, 16).branch(lambda g: g.conv(16, 16), lambda g: g))
@@ -164,9 +181,14 @@ def batch_norm(norm: BatchNormalization, plan: Plan, kpu: Target) -> Iterator[Fo
 
     Source: nncase v1.9.0, importer/onnx/ops/batchnorm.cpp, fold_conv2d_binary.cpp; measured with nncase 1.9.0.
     """
+    from lintmodel.fix.rewrites.fold_batch_norm import folds
+
     if plan.placements.get(norm.node.name) == Placement.FALLBACK:
         text = f"computed on the CPU ({work(cpu_work(plan, norm.node.name))}), not folded into the convolution"
-        yield Found(text, fix=Fix("fold-batch-norm", "display", "fold into the convolution before export"))
+        fix = Fix("batch-norm-to-conv", "safe", "a depthwise 1x1 convolution in its place")
+        if folds(norm.graph, norm.node):
+            fix = Fix("fold-batch-norm", "safe", "fold into the convolution beside it")
+        yield Found(text, fix=fix if norm.graph.format == "onnx" else None)
 
 
 batch_norm.bad(lambda g: g.conv(8, 16).batch_norm(16))
@@ -215,10 +237,16 @@ def per_channel_prelu(op: Operator, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     What to do instead: LeakyRelu, which has one slope and is free.
 
+    Fix safety: safe where all slopes are equal. ReLU in its place is unsafe: the network has to be trained again.
+
     Source: nncase v1.9.0, importer/onnx/ops/activations.cpp; measured with nncase 1.9.0.
     """
     if op.node.op == "PRelu" and on_kpu(plan, op.node.name):
-        yield Found(f"a slope for each channel costs further convolutions and {work(cpu_work(plan, op.node.name))}")
+        slopes = op.graph.value(op.node.inputs[1])
+        equal = slopes is not None and bool((slopes == slopes.reshape(-1)[0]).all())
+        fix = Fix("prelu-to-leaky-relu", "safe") if equal else Fix("leaky-relu-to-relu", "unsafe")
+        text = f"a slope for each channel costs further convolutions and {work(cpu_work(plan, op.node.name))}"
+        yield Found(text, fix=fix)
 
 
 per_channel_prelu.bad(lambda g: g.conv(8, 16).op("PRelu", g.zeros(16, 1, 1)))

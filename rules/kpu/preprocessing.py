@@ -72,8 +72,10 @@ def preprocessing_in_graph(model: Model, plan: Plan, kpu: Target) -> Iterator[Fo
     each channel a Binary), before the KPU can begin. The same sums cost nothing inside the first convolution.
 
     What to do instead: leave the scaling out of the network and give nncase `mean` and `std`; or fold it into the
-    first convolution: weights divided by the deviation, the mean into the bias (exact where that convolution has no
-    padding).
+    first convolution: weights divided by the deviation, the mean into the bias.
+
+    Fix safety: safe; a product goes into the first convolution's weights, a sum where that convolution has no padding
+    (behind the subtraction of the mean padding is 0, which no bias can say).
 
     Source: nncase v1.9.0, src/transforms/neutral/fuse_unary.cpp; measured with nncase 1.9.0; nncase issue 428.
     """
@@ -87,9 +89,15 @@ def preprocessing_in_graph(model: Model, plan: Plan, kpu: Target) -> Iterator[Fo
             sizes = shape(model.graph.tensor(name).sizes)
             runs = "run" if len(nodes) > 1 else "runs"
             text = f"{operators} on input '{name}' {runs} on the CPU over the whole {sizes} picture ({work(extra)})"
-            yield Found(
-                text, node=nodes[0].name, fix=Fix("fold-scaling", "display", "give nncase mean and std instead")
-            )
+            yield Found(text, node=nodes[0].name, fix=_without_scaling(model.graph, {node.name for node in nodes}))
+
+
+def _without_scaling(graph: Graph, nodes: set[str]) -> Fix:
+    from lintmodel.fix.rewrites.fold_preprocessing import fold_preprocessing
+
+    if graph.format == "onnx" and any(not nodes.isdisjoint(each.remove) for each in fold_preprocessing.places(graph)):
+        return Fix("fold-preprocessing", "safe", "fold into the first convolution's weights")
+    return Fix("fold-scaling", "display", "give nncase mean and std instead")
 
 
 preprocessing_in_graph.bad(lambda g: g.input(1, 3, 32, 32).op("Div", g.constant([255.0])).conv(3, 8))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lintmodel.findings import Fix, Found, Level
+from lintmodel.ir import ConvTranspose
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
-from .wording import refused, shape
+from .wording import activation_first, refused, shape
+
+THREE = Fix("conv-transpose-3x3", "safe", "3x3 with a row and a column of zeros")
 
 
 @rule("KPU121", "operator-not-imported", Level.ERROR, on=Model, confidence="measured")
@@ -24,9 +27,35 @@ def operator_not_imported(model: Model, plan: Plan, kpu: Target) -> Iterator[Fou
     What to do instead: cut the network before it (detection post-processing belongs in the firmware), fold it away
     with onnxsim, or replace it by operators from the table.
 
+    Fix safety: safe; Mish, LayerNormalization, GroupNormalization and others become the operators they are made of.
+
     Source: nncase v1.9.0, src/importer (opcode.def); measured with nncase 1.9.0.
     """
-    yield from refused(plan, "operator-not-imported", lambda d: f"nncase has no importer for '{d['operator']}'")
+    yield from refused(
+        plan,
+        "operator-not-imported",
+        lambda d: f"nncase has no importer for '{d['operator']}'",
+        lambda name: _parts(model, name),
+    )
+
+
+_PARTS = {
+    "GroupNormalization": Fix("decompose-group-norm", "safe", "the operators it is made of"),
+    "HardSigmoid": Fix("decompose-hard-sigmoid", "safe", "the operators it is made of"),
+    "HardSwish": Fix("decompose-hard-swish", "safe", "the operators it is made of"),
+    "LayerNormalization": Fix("decompose-layer-norm", "safe", "the operators it is made of"),
+    "Mish": Fix("decompose-mish", "safe", "the operators it is made of"),
+}
+
+
+def _parts(model: Model, name: str) -> Fix | None:
+    """Operators that nncase knows can be put in its place. An exact GELU would need Erf, which has no table either."""
+    node = next((node for node in model.graph.nodes if node.name == name and not node.domain), None)
+    if node is None or model.graph.format != "onnx":
+        return None
+    if node.op == "Gelu" and node.attributes.get("approximate") == "tanh":
+        return Fix("decompose-gelu", "safe", "the operators it is made of")
+    return _PARTS.get(node.op)
 
 
 operator_not_imported.bad(lambda g: g.conv(8, 16).op("NonMaxSuppression"))
@@ -71,10 +100,16 @@ def conv_transpose_kernel(model: Model, plan: Plan, kpu: Target) -> Iterator[Fou
     What to do instead: nearest-neighbour upsampling (Resize) and a 3x3 convolution, or kernel 3 with stride 2,
     padding 1 and output padding 1.
 
+    Fix safety: safe; a 2x2 kernel with stride 2 becomes a 3x3 one with zeros that computes the same.
+
     Source: nncase v1.9.0, codegen/stackvm/ops.def; measured with nncase 1.9.0.
     """
+    graph = model.graph
     yield from refused(
-        plan, "conv-transpose-kernel", lambda d: "transposed convolution is not one the KPU has, and the CPU has none"
+        plan,
+        "conv-transpose-kernel",
+        lambda d: "transposed convolution is not one the KPU has, and the CPU has none",
+        lambda node: THREE if ConvTranspose(graph, graph.node(node)).kernel == (2, 2) else None,
     )
 
 
@@ -101,7 +136,7 @@ def activation_after_pool(model: Model, plan: Plan, kpu: Target) -> Iterator[Fou
         plan,
         "activation-after-pool",
         lambda d: "activation behind a pool that is fused into the convolution; put it before the pool",
-        Fix("activation-before-pool", "display", "exchange the activation and the pool"),
+        Fix("activation-before-pool", "safe", "exchange the activation and the pool"),
     )
 
 
@@ -119,9 +154,17 @@ def clamp_not_fused(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     What to do instead: put it behind the convolution, or use Min and Max with constants.
 
+    Fix safety: safe; it changes places with the maximum pool or Concat before it, or becomes Max and Min.
+
     Source: nncase v1.9.0, fuse_clamp.cpp, codegen/stackvm/ops.def; measured with nncase 1.9.0.
     """
-    yield from refused(plan, "clamp-not-fused", lambda d: "Clip has no convolution before it to go into")
+    apart = Fix("clip-to-min-max", "safe", "Max and Min in its place")
+    yield from refused(
+        plan,
+        "clamp-not-fused",
+        lambda d: "Clip has no convolution before it to go into",
+        lambda node: activation_first(model.graph, node) or apart,
+    )
 
 
 clamp_not_fused.bad(lambda g: g.conv(8, 16).max_pool(3, 2).clip())
@@ -139,9 +182,12 @@ def erf_activation(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     What to do instead: GELU's tanh form, SiLU or HardSwish.
 
+    Fix safety: unsafe; HardSwish computes something else, so the network has to be trained again.
+
     Source: nncase v1.9.0, nnil codegen; measured with nncase 1.9.0.
     """
-    yield from refused(plan, "erf-activation", lambda d: "Erf (in an exact GELU) cannot be made into a table")
+    fix = Fix("silu-to-hardswish", "unsafe", "HardSwish in the place of GELU")
+    yield from refused(plan, "erf-activation", lambda d: "Erf (in an exact GELU) cannot be made into a table", fix)
 
 
 erf_activation.bad(lambda g: g.conv(8, 16).op("Erf"))
@@ -159,10 +205,17 @@ def pool_stride(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     What to do instead: stride 4, or a 3x3 pool (which runs on the CPU).
 
+    Fix safety: safe; a maximum pool becomes two smaller ones behind each other, on the CPU.
+
     Source: nncase v1.9.0, kpu_utils.h get_filter_type; measured with nncase 1.9.0.
     """
+    graph = model.graph
+    stacked = Fix("stack-max-pool", "safe", "two smaller pools behind each other")
     yield from refused(
-        plan, "pool-stride", lambda d: f"4x4 pool has stride {d['stride']}; the KPU's 4x4 pool has stride 4"
+        plan,
+        "pool-stride",
+        lambda d: f"4x4 pool has stride {d['stride']}; the KPU's 4x4 pool has stride 4",
+        lambda node: stacked if graph.node(node).op == "MaxPool" else None,
     )
 
 

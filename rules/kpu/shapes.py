@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lintmodel.findings import Fix, Found, Level
+from lintmodel.ir import Graph, Slice
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
@@ -23,14 +24,26 @@ def symbolic_size(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
     What to do instead: export with fixed sizes, or let lintmodel see the fixed network:
     `--input-shape NAME=1x3x224x224`.
 
+    Fix safety: safe; an open batch becomes 1. Other sizes are written into the file when they are given to lintmodel
+    fix.
+
     Source: nncase v1.9.0, importer/onnx/onnx_importer.cpp get_shape; measured with nncase 1.9.0.
     """
     yield from refused(
         plan,
         "symbolic-size",
         lambda d: f"'{d['tensor']}' is {shape(d['declared'])}: {_unknown(d['declared'])} not fixed",
-        Fix("freeze-shapes", "display", "export with fixed sizes"),
+        Fix("freeze-batch", "safe", "a batch of 1") if _batch_alone(model) else _FROZEN,
     )
+
+
+_FROZEN = Fix("fix-input-shape", "display", "export with fixed sizes, or lintmodel fix --input-shape NAME=SIZES")
+
+
+def _batch_alone(model: Model) -> bool:
+    """Nothing but the batch of the inputs is open."""
+    shapes = [model.graph.tensor(name).shape for name in model.graph.inputs]
+    return all(shape is not None and all(isinstance(size, int) for size in shape[1:]) for shape in shapes)
 
 
 def _unknown(sizes: Sequence[int | str]) -> str:
@@ -41,6 +54,18 @@ def _unknown(sizes: Sequence[int | str]) -> str:
 
 symbolic_size.bad(lambda g: g.input("batch", 3, 32, 32).conv(3, 8))
 symbolic_size.good(lambda g: g.input(1, 3, 32, 32).conv(3, 8))
+
+
+_PADDED = Fix("drop-ceil-mode", "safe", "padding in the place of ceil_mode")
+_RESHAPED = Fix("squeeze-to-reshape", "safe", "Reshape in its place")
+_RESPELT = {
+    "ReduceMean": Fix("mean-to-global-pool", "safe", "a global average pool in its place"),
+    "ReduceMax": Fix("max-to-global-pool", "safe", "a global maximum pool in its place"),
+    "Squeeze": _RESHAPED,
+    "Unsqueeze": _RESHAPED,
+    "MaxPool": _PADDED,
+    "AveragePool": _PADDED,
+}
 
 
 @rule("KPU222", "shape-mismatch", Level.ERROR, on=Model, confidence="measured")
@@ -55,12 +80,17 @@ def shape_mismatch(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
 
     What to do instead: run shape inference before conversion, or spell the operator with attributes (opset 12).
 
+    Fix safety: safe; reductions over the map become global pools, Squeeze becomes Reshape, and a pool that rounds its
+    size up gets padding.
+
     Source: nncase v1.9.0, ir/connectors.cpp, importer/onnx/ops; measured with nncase 1.9.0.
     """
+    names = {node.name for node in model.graph.nodes}
     for refusal in plan.refused("shape-mismatch"):
         made, declared = refusal.details.get("made"), refusal.details.get("declared")
         text = f"nncase computes {shape(made)}; the file states {shape(declared or ())}" if made else "shapes differ"
-        yield Found(text, refusal.vendor_message, refusal.node)
+        op = model.graph.node(refusal.node).op if refusal.node in names else ""
+        yield Found(text, refusal.vendor_message, refusal.node, _RESPELT.get(op))
 
 
 shape_mismatch.bad(lambda g: g.input(1, 8, 1, 1).op("Squeeze", g.constant([2, 3]), shape=(1, 8)))
@@ -138,11 +168,24 @@ def strided_slice_channels(model: Model, plan: Plan, kpu: Target) -> Iterator[Fo
 
     What to do instead: a convolution with stride 2 in the place of Focus, or slice in the firmware.
 
+    Fix safety: safe; a 1x1 maximum pool with that stride takes the same pixels.
+
     Source: nncase v1.9.0, strided_slice_conv2d_pool.cpp; measured with nncase 1.9.0.
     """
     yield from refused(
-        plan, "strided-slice-channels", lambda d: f"the input has {d['channels']} channels; nncase assumes 3 here"
+        plan,
+        "strided-slice-channels",
+        lambda d: f"the input has {d['channels']} channels; nncase assumes 3 here",
+        lambda node: _thinned(model.graph, node),
     )
+
+
+def _thinned(graph: Graph, node: str) -> Fix:
+    """One that does not begin at the first pixel is part of a Focus."""
+    bounds = Slice(graph, graph.node(node)).bounds or ()
+    if any(start for start, _, _ in bounds):
+        return Fix("focus-to-conv", "safe", "one 3x3 convolution with stride 2 in the place of all slices")
+    return Fix("slice-to-max-pool", "safe", "a 1x1 maximum pool with that stride")
 
 
 strided_slice_channels.bad(

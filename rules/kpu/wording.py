@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lintmodel.findings import Fix, Found
-from lintmodel.ir import Conv, Pad
+from lintmodel.ir import Conv, Graph, Pad
 from lintmodel.planning import Plan, Step
 from lintmodel.target import Target
 
@@ -17,10 +17,21 @@ from .runtime_support import available, firmware_of
 Words = Callable[[Mapping[str, Any]], str]
 
 
-def refused(plan: Plan, kind: str, words: Words, fix: Fix | None = None) -> Iterator[Found]:
-    """A finding for every refusal of this kind, in the plan's own numbers."""
+def refused(
+    plan: Plan, kind: str, words: Words, fix: Fix | Callable[[str], Fix | None] | None = None
+) -> Iterator[Found]:
+    """A finding for every refusal of this kind, in the plan's own numbers. ``fix`` may be a function of the node."""
     for refusal in plan.refused(kind):
-        yield Found(words(refusal.details), refusal.vendor_message or None, refusal.node, fix)
+        offered = fix(refusal.node or "") if callable(fix) else fix
+        yield Found(words(refusal.details), refusal.vendor_message or None, refusal.node, offered)
+
+
+def activation_first(graph: Graph, node: str) -> Fix | None:
+    """What is offered for a function of single values that should stand before what makes its map."""
+    maker = graph.producer(graph.node(node).inputs[0])
+    known = {"MaxPool": "pool", "GlobalMaxPool": "pool", "Concat": "concat", "Slice": "slice"}
+    where = known.get(maker.op) if maker is not None else None
+    return Fix(f"activation-before-{where}", "safe", f"put it before the {maker.op}") if where and maker else None
 
 
 def quantized(kpu: Target) -> bool:

@@ -53,7 +53,7 @@ def test_the_diff_is_what_mends_it_and_nothing_else(run: Run) -> None:
         "+    in_sequences: stem",
         "+    in_offset: 0x0000",
     ]
-    assert "2 problems would be fixed" in done.err
+    assert "2 places would be fixed" in done.err
     assert RESIDUAL.read_bytes() == before
 
 
@@ -69,16 +69,45 @@ def test_the_mended_file_is_clean_and_has_every_comment(run: Run, tmp_path: Path
     assert (again.code, again.out) == (0, "")
 
 
-def test_nothing_is_written_unasked_and_unsafe_fixes_are_hidden(run: Run, tmp_path: Path) -> None:
+def test_unsafe_fixes_are_hidden_and_a_new_file_is_written(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "network.yaml"
     path.write_bytes(RESIDUAL.read_bytes())
     done = run("fix", path, *GIVEN)
     assert done.code == 1
-    assert "nothing fixable; 2 more with --unsafe-fixes; 2 errors stay" in done.out
-    listed = run("fix", path, *GIVEN, "--unsafe-fixes").out.splitlines()
-    assert listed[0].startswith(f"{path}:26:16: AIX331 layers.1: write_gap taken away")
+    assert "nothing fixed; 2 more with --unsafe-fixes; 2 errors stay" in done.out
     assert run("fix", path, *GIVEN, "--in-place").code == 1
     assert path.read_bytes() == RESIDUAL.read_bytes() and [p.name for p in tmp_path.iterdir()] == ["network.yaml"]
+    done = run("fix", path, *GIVEN, "--unsafe-fixes")
+    assert done.code == 0
+    assert done.out.startswith(f"{path}:26:16: AIX331 layers.1: write_gap taken away")
+    assert f"2 places fixed in {tmp_path / 'network.fixed.yaml'}" in done.out
+    assert path.read_bytes() == RESIDUAL.read_bytes()
+    assert verdict(tmp_path / "network.fixed.yaml")[1] == []
+
+
+def test_two_targets_and_chosen_rules(run: Run, tmp_path: Path) -> None:
+    given = ("--target", "max78000,max78002", "--input-shape", "4x16x16", "--unsafe-fixes", "--diff")
+    done = run("fix", RESIDUAL, *given)
+    assert done.code == 1 and "2 places would be fixed" in done.err
+    assert run("fix", RESIDUAL, *given, "--ignore", "AIX331").out == ""
+    path = tmp_path / "network.yaml"
+    path.write_bytes(RESIDUAL.read_bytes())
+    (tmp_path / "lintmodel.toml").write_text('[per-node-ignores]\n"copy" = ["AIX331"]\n')
+    assert "write_gap: 1  # not wanted" not in run("fix", path, *given).out
+    (tmp_path / "lintmodel.toml").write_text('[per-file-ignores]\n"*.yaml" = ["AIX331"]\n')
+    assert run("fix", path, *given).out == ""
+
+
+def test_check_fix_mends_in_place_and_reports_on_the_rest(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "network.yaml"
+    path.write_bytes(RESIDUAL.read_bytes())
+    shown = run("check", path, *GIVEN, "--unsafe-fixes", "--diff")
+    assert shown.code == 1 and "+    in_sequences: stem" in shown.out and path.read_bytes() == RESIDUAL.read_bytes()
+    done = run("check", path, *GIVEN, "--fix", "--unsafe-fixes", "--exit-non-zero-on-fix")
+    assert done.code == 1 and "AIX331" not in done.out and "2 places fixed" in done.err
+    assert verdict(path)[1] == []
+    done = run("check", path, *GIVEN, "--fix", "--unsafe-fixes", "--exit-non-zero-on-fix")
+    assert (done.code, done.err) == (0, "")
 
 
 def test_in_place_keeps_line_ends_and_byte_order_mark(run: Run, tmp_path: Path) -> None:
@@ -154,15 +183,12 @@ def test_layers_that_are_none_are_left_alone(run: Run, tmp_path: Path) -> None:
 
 
 def test_what_fix_does_not_take(run: Run, tmp_path: Path) -> None:
-    model = FIXTURES / "digits" / "digits.onnx"
-    done = run("fix", model, "--target", "max78000")
-    assert (done.code, done.out) == (2, "") and "is not a text that fix can edit" in done.err
     done = run("fix", RESIDUAL, *GIVEN, "--diff", "--in-place")
     assert done.code == 2 and "--diff and --in-place exclude each other" in done.err
     done = run("fix", RESIDUAL, *GIVEN, "-o", RESIDUAL)
     assert done.code == 2 and "--in-place writes over it" in done.err
     done = run("fix", RESIDUAL, "--target", "k210")
-    assert done.code == 2 and "there are no fixes for ai8x files on target k210" in done.err
+    assert done.code == 2 and "is not made for target k210" in done.err
     assert run("fix", "--target", "k210").code == 2
 
 

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(
         ("k210", ["models/truncated.onnx"], []),
         ("k210", ["models/yolo_head.onnx"], ["--config", 'per-node-ignores."up"=["KPU"]']),
         ("max78000", ["ai8x"], []),
+        ("max78000", ["ai8x"], ["--input-shape", "4x16x16"]),
     ],
 )
 def test_no_error_and_no_warning(tmp_path: Path, targets: str, models: list[str], options: list[str]) -> None:

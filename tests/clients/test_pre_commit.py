@@ -94,3 +94,12 @@ def test_files_that_are_no_models_are_not_looked_at(commit: Commit) -> None:
     done = commit("lintmodel", "build.py")
     assert done.returncode == 0
     assert "no files to check" in done.stdout + done.stderr
+
+
+def test_a_model_that_is_fixed_stops_the_commit_once(commit: Commit) -> None:
+    done = commit("lintmodel-fix", "models/dynamic_batch.onnx")
+    assert done.returncode == 1
+    assert (
+        "freeze-batch" in done.stdout + done.stderr and "files were modified by this hook" in done.stdout + done.stderr
+    )
+    assert commit("lintmodel-fix").returncode == 0

@@ -69,7 +69,7 @@ def test_their_fix_passes_and_touches_nothing_else(tmp_path: Path) -> None:
 def test_the_command_mends_in_place(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = str(configuration(tmp_path, PRINTED))
     assert main(["fix", path, "--target", f"{TARGET}@3.5", "--in-place"]) == 0
-    assert "nothing is refused" in capsys.readouterr().err
+    assert "nothing is refused" in capsys.readouterr().out
     assert main(["check", path, "--target", f"{TARGET}@3.5"]) == 0
 
 
