@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from lintmodel.findings import Found, Level
-from lintmodel.planning import Plan
+from lintmodel.findings import Fix, Found, Level
+from lintmodel.planning import Plan, Step
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
+from .engines import engines
+from .rewrites import Place, for_groups, for_pool, for_scale, offering
 from .wording import broken, size
 
 
@@ -66,6 +69,9 @@ def grouped_conv(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
 
     What to do instead: one group, or a depthwise convolution followed by a 1x1 one.
 
+    Fix safety: safe; the ordinary convolution with zeros between the groups computes the same, with as many
+    times the weights as there were groups.
+
     Source: UG1414, Operators Supported by PyTorch; Xilinx/Vitis-AI#173. That the 2.5 inspector lets it pass was
     measured.
     """
@@ -73,6 +79,7 @@ def grouped_conv(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
         plan,
         "conv-groups",
         lambda r: f"{r['groups']} groups over {r['channels']} channels; the DPU has 1 or {r['channels']}",
+        lambda found, step, _: offering(found, model.graph, for_groups(Place(model.graph, plan, engines(dpu), step))),
     )
 
 
@@ -118,10 +125,23 @@ def missing_engine(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
     What to do instead: another image for the board, or a network without the operator: squeeze-and-excitation blocks
     are what most products come from.
 
+    Fix safety: safe; a depthwise convolution becomes an ordinary one with zeros, and a product behind a convolution
+    part of its weights.
+
     Source: Vitis AI, target_factory; measured with the partition rules of Vitis AI 2.5. For DPUCADF8H the registered
     target has a depthwise engine and UG1414 says there is none; that is not measured.
     """
-    yield from broken(plan, "missing-engine", lambda r: f"{r['dpu']} has no engine for {r['engine']}")
+    has = engines(dpu)
+
+    def mended(found: Found, step: Step, reason: Mapping[str, Any]) -> Found:
+        fix = None
+        if reason["engine"] == "multiplication with a constant":
+            fix = for_scale(model.graph, model.graph.node(step.nodes[0]))
+        elif reason["engine"] == "depthwise convolution":
+            fix = for_groups(Place(model.graph, plan, has, step))
+        return offering(found, model.graph, fix)
+
+    yield from broken(plan, "missing-engine", lambda r: f"{r['dpu']} has no engine for {r['engine']}", mended)
 
 
 missing_engine.bad(
@@ -194,8 +214,16 @@ def pool_window(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
 
     What to do instead: two pools behind each other, or a convolution with stride for the pool.
 
+    Fix safety: safe; a chain of small maximum pools, or an average of averages, gives the same.
+
     Source: Vitis AI, target_factory; measured with the partition rules of Vitis AI 2.5, strides as registered.
     """
+    has = engines(dpu)
+
+    def mended(found: Found, step: Step, reason: Mapping[str, Any]) -> Found:
+        fix, limit = for_pool(Place(model.graph, plan, has, step)) if "kernel" in reason else (None, 0)
+        return offering(found, model.graph, fix, limit=limit)
+
     yield from broken(
         plan,
         "pool-size",
@@ -205,6 +233,7 @@ def pool_window(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
             else f"kernel is {size(r['kernel'])}; the pool engine "
             + (f"takes {r['limit']}" if "limit" in r else "averages over squares")
         ),
+        mended,
     )
 
 
@@ -223,10 +252,16 @@ def output_padding(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
 
     What to do instead: a kernel of 4 with stride 2 and padding 1 doubles the map without output padding.
 
+    Fix safety: safe; less is cut off the end, or the kernel gets zeros.
+
     Source: UG1414 3.5; measured with the partition rules of Vitis AI 2.5.
     """
+    fix = Fix("drop-output-padding", "safe", "less is cut off the end, or zeros in the kernel")
     yield from broken(
-        plan, "transposed-output-padding", lambda r: f"output padding is {size(r['padding'])}; the DPU has none"
+        plan,
+        "transposed-output-padding",
+        lambda r: f"output padding is {size(r['padding'])}; the DPU has none",
+        lambda found, step, _: offering(found, model.graph, fix),
     )
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from lintmodel.target import Target
 
+ACTIVATIONS = {"relu6": "relu6", "leaky_relu": "leaky", "hswish": "hswish", "hsigmoid": "hsigmoid"}
+"""The quantiser's names of activations, and the sheets'."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -20,6 +23,10 @@ class Range:
 
     def __str__(self) -> str:
         return self.text.replace(",", ", ")
+
+    @property
+    def largest(self) -> int:
+        return max((high for _, high in self._spans()), default=0)
 
     def listed(self) -> str:
         """As AMD's messages print it: every size, in brackets."""
@@ -151,3 +158,18 @@ def _pool(pool: Mapping[str, Any], kind: str) -> Window | None:
     if f"{kind}_kernel" not in pool:
         return None
     return Window(0, Range(pool[f"{kind}_kernel"]), Range(pool[f"{kind}_stride"]), frozenset())
+
+
+def activations_behind(kind: str, dpu: Engines) -> frozenset[str]:
+    """Activations, in the sheets' words, that the engine of an operation computes with it; every one where no engine
+    is known to make the map."""
+    if kind.startswith("elemwise"):
+        return dpu.eltwise_activations
+    if kind == "depthwise_conv2d" and dpu.depthwise is not None:
+        # A unit that has an activation as an operation of its own takes it behind anything.
+        own = {"hsigmoid", "hswish"} if "hsigmoid" in dpu.alu else set()
+        return dpu.depthwise.activations | own | ({"leaky"} if "leaky" in dpu.alu else set())
+    if kind not in ("conv2d", "conv_transpose_2d"):
+        return frozenset(ACTIVATIONS.values()) | {"relu"}
+    # UG1414 lists the hard activations for convolutions of DPUs with an arithmetic unit; their targets do not.
+    return dpu.conv.activations | ({"hsigmoid", "hswish"} if dpu.alu else set())

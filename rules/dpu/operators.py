@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lintmodel.findings import Fix, Found, Level
@@ -11,7 +11,8 @@ from lintmodel.planning import Plan, Step
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
-from .engines import Engines, engines
+from .engines import ACTIVATIONS, activations_behind, engines
+from .rewrites import PLAIN, RELU, UNLIMITED, Place, for_hard, for_operator, for_resize, offering
 from .wording import begins, broken, counted, node_of, reasons
 
 
@@ -30,19 +31,19 @@ def not_convertible(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
     ReLU for GELU, 1x1 convolutions for Split. What stands at the end of the network can be cut off and computed in the
     application.
 
+    Fix safety: safe for Split, Min and Max with a constant, and PReLU with one slope. Unsafe for activations: HardSwish
+    where this DPU has it, else ReLU, and the network has to be trained again; unsafe for a cubic Resize.
+
     Source: dpu_partition.py of Vitis AI 2.5, xop_creator.py of 3.5; measured with the partition rules of 2.5.
     """
+    has = engines(dpu)
     for step in plan.steps:
         for reason in reasons(step, "not-convertible"):
             around = _changes_around(model, plan, step)
             costs = f" with {counted(around, 'change')} of layout around it" if around else ""
-            fix = Fix("silu-to-hardswish", "display") if reason["op"] == "SiLU" else None
-            yield Found(
-                f"{reason['op']} has no form in XIR: it runs on the CPU{costs}{begins(step)}",
-                reason["vendor_message"],
-                node_of(step),
-                fix,
-            )
+            text = f"{reason['op']} has no form in XIR: it runs on the CPU{costs}{begins(step)}"
+            found = Found(text, reason["vendor_message"], node_of(step))
+            yield offering(found, model.graph, for_operator(Place(model.graph, plan, has, step), str(reason["op"])))
 
 
 def _changes_around(model: Model, plan: Plan, step: Step) -> int:
@@ -70,9 +71,18 @@ def cpu_only_operator(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
     slices in front of the network (Focus), 1x1 convolutions for slices of channels. Subtraction and division by
     constants belong into the preprocessing or into the weights of the first convolution.
 
+    Fix safety: safe for Focus, slices, and Sub and Div with constants, which become convolutions, pools, sums, products
+    or weights. Unsafe for Sigmoid: with HardSigmoid the network has to be trained again.
+
     Source: dpu_partition.py of Vitis AI 2.5; measured with it.
     """
-    yield from broken(plan, "cpu-only-operator", lambda r: f"{r['op']} runs on the CPU; no DPU has it")
+    has = engines(dpu)
+
+    def mended(found: Found, step: Step, reason: Mapping[str, Any]) -> Found:
+        place = Place(model.graph, plan, has, step)
+        return offering(found, model.graph, for_operator(place, str(reason["op"])))
+
+    yield from broken(plan, "cpu-only-operator", lambda r: f"{r['op']} runs on the CPU; no DPU has it", mended)
 
 
 cpu_only_operator.bad(lambda g: g.conv(8, 16).sigmoid().conv(16, 8))
@@ -98,12 +108,21 @@ def hard_activation_alone(model: Model, plan: Plan, dpu: Target) -> Iterator[Fou
 
     What to do instead: ReLU6 behind depthwise layers, or a board and release with ISA 1.
 
+    Fix safety: unsafe; with ReLU6 or ReLU in the place of HardSwish the network has to be trained again.
+
     Source: dpu_op_filter.py of Vitis AI 2.5 (filter_hard_sigmoid, check_nonlinear); measured with it.
     """
+    has = engines(dpu)
+
+    def mended(found: Found, step: Step, reason: Mapping[str, Any]) -> Found:
+        fix = for_hard(Place(model.graph, plan, has, step)) if reason["op"] == "HardSwish" else None
+        return offering(found, model.graph, fix)
+
     yield from broken(
         plan,
         "hard-activation-alone",
         lambda r: f"{r['op']} is not behind a convolution, and {r['dpu']} has no unit for it",
+        mended,
     )
 
 
@@ -149,6 +168,8 @@ def resize(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
     What to do instead: nearest by a whole scale, or bilinear by 2 or 4 with align_corners=False; 8 is 2 and 4 behind
     each other.
 
+    Fix safety: unsafe; other pixels are read, so that the result has to be checked.
+
     Source: dpu_op_filter.py of Vitis AI 2.5, UG1414 3.5; measured with the partition rules of 2.5.
     """
 
@@ -157,7 +178,13 @@ def resize(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
         scale = "x".join(f"{step:g}" for step in reason["scale"])
         return f"{reason['mode']} resize by {scale}{aligned}; the DPU has whole nearest scales, and bilinear 2 and 4"
 
-    yield from broken(plan, "resize", words)
+    has = engines(dpu)
+
+    def mended(found: Found, step: Step, reason: Mapping[str, Any]) -> Found:
+        fix = for_resize(Place(model.graph, plan, has, step), aligned=bool(reason.get("aligned")))
+        return offering(found, model.graph, fix, coordinates="half_pixel")
+
+    yield from broken(plan, "resize", words, mended)
 
 
 def _resized(g: GraphBuilder, scale: float, mode: str) -> GraphBuilder:
@@ -234,15 +261,18 @@ def leaky_slope(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]:
 
     What to do instead: train or fine-tune with a slope of 26/256.
 
+    Fix safety: unsafe; the network has to be trained again with this slope, or be checked with it.
+
     Source: UG1414; dpu_op_filter.py of Vitis AI 2.5; Xilinx/Vitis-AI#336, #449, #593.
     """
     for node in model.graph.nodes:
         slope = float(node.attributes.get("alpha", 0.01)) if node.op == "LeakyRelu" else None
         if slope is not None and abs(slope - dpu.limit("leaky_slope")) > 1e-6:
             said = "QUANTIZER_TORCH_LEAKYRELU: Force to change negative_slope"
-            yield Found(
-                f"slope is {slope:g}; the quantiser makes it {dpu.limit('leaky_slope'):g} (26/256)", said, node.name
-            )
+            has = float(dpu.limit("leaky_slope"))
+            found = Found(f"slope is {slope:g}; the quantiser makes it {has:g} (26/256)", said, node.name)
+            fix = Fix("leaky-relu-slope", "unsafe", f"slope {has:g}, trained again")
+            yield offering(found, model.graph, fix, slope=has)
 
 
 leaky_slope.bad(lambda g: g.conv(8, 16).op("LeakyRelu", alpha=0.2))
@@ -262,6 +292,8 @@ def activation_producer(model: Model, plan: Plan, dpu: Target) -> Iterator[Found
 
     What to do instead: ReLU behind additions and products; other activations behind convolutions.
 
+    Fix safety: unsafe; with ReLU the network has to be trained again.
+
     Source: Vitis AI, target_factory (nonlinear types of each engine); Xilinx/Vitis-AI#1245, #336, #1214; not measured.
     """
     dpu_engines = engines(dpu)
@@ -274,32 +306,20 @@ def activation_producer(model: Model, plan: Plan, dpu: Target) -> Iterator[Found
             or maker is None
             or maker.unit != "dpu"
             or word is None
-            or word in _fused(maker, dpu_engines)
+            or word in activations_behind(maker.op, dpu_engines)
         ):
             continue
         engine = (
             "element-wise" if maker.op.startswith("elemwise") else "depthwise" if "depth" in maker.op else "convolution"
         )
-        listed = ", ".join(sorted(_fused(maker, dpu_engines))) or "no activation"
-        yield Found(f"{word} is behind an operator whose engine ({engine}) has {listed}", None, node_of(step))
+        listed = ", ".join(sorted(activations_behind(maker.op, dpu_engines))) or "no activation"
+        text = f"{word} is behind an operator whose engine ({engine}) has {listed}"
+        fix = _PLAIN.get(step.op) if "relu" in activations_behind(maker.op, dpu_engines) else None
+        yield offering(Found(text, None, node_of(step)), model.graph, fix)
 
 
-ACTIVATIONS = {"relu6": "relu6", "leaky_relu": "leaky", "hswish": "hswish", "hsigmoid": "hsigmoid"}
-"""The quantiser's names of activations, and the sheets'."""
-EVERY = frozenset(ACTIVATIONS.values())
-
-
-def _fused(maker: Step, dpu: Engines) -> frozenset[str]:
-    """Activations that the engine of a step computes; every one where no engine is known to make the map."""
-    if maker.op.startswith("elemwise"):
-        return dpu.eltwise_activations
-    if maker.op == "depthwise_conv2d" and dpu.depthwise is not None:
-        # A unit that has an activation as an operation of its own takes it behind anything.
-        own = {"hsigmoid", "hswish"} if "hsigmoid" in dpu.alu else set()
-        return dpu.depthwise.activations | own | ({"leaky"} if "leaky" in dpu.alu else set())
-    # UG1414 lists the hard activations for convolutions of DPUs with an arithmetic unit; their targets do not.
-    hard = {"hsigmoid", "hswish"} if dpu.alu else set()
-    return dpu.conv.activations | hard if maker.op in ("conv2d", "conv_transpose_2d") else EVERY
+_PLAIN = {"relu6": UNLIMITED, "leaky_relu": PLAIN, "hswish": RELU}
+"""What makes ReLU of an activation, by the quantiser's name."""
 
 
 activation_producer.bad(lambda g: g.conv(8, 8).branch(lambda b: b.conv(8, 8), lambda b: b).op("HardSwish"))

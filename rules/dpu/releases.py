@@ -9,7 +9,9 @@ from lintmodel.planning import Plan
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
+from .engines import engines
 from .network import fixed
+from .rewrites import for_normalisation, for_preprocessing, offering
 from .wording import counted
 
 
@@ -58,6 +60,8 @@ def input_normalisation(model: Model, plan: Plan, dpu: Target) -> Iterator[Found
     What to do instead: normalise in the application, or fold mean and scale into the first convolution: without
     padding the result is the same.
 
+    Fix safety: safe; the first layer takes it in; where that has padding, products only.
+
     Source: measured with the partition rules of Vitis AI 2.5.
     """
     for node in model.graph.nodes:
@@ -65,7 +69,7 @@ def input_normalisation(model: Model, plan: Plan, dpu: Target) -> Iterator[Found
         constant = any(fixed(model.graph, name) for name in node.inputs if name)
         if first is not None and constant and node.op in ("Add", "Sub", "Mul", "Div"):
             message = f"{node.op} with a constant on the input; this can be done ahead of the network"
-            yield Found(message, None, node.name)
+            yield offering(Found(message, None, node.name), model.graph, for_preprocessing(model.graph, node))
 
 
 input_normalisation.bad(lambda g: g.input(1, 3, 32, 32).op("Sub", g.constant([0.5])).conv(3, 8))
@@ -83,13 +87,16 @@ def lone_normalisation(model: Model, plan: Plan, dpu: Target) -> Iterator[Found]
 
     What to do instead: convolution first, normalisation behind it.
 
+    Fix safety: safe; it goes into the convolution behind it, or becomes the depthwise convolution that the compiler
+    would make of it.
+
     Source: Xilinx/Vitis-AI#465; UG1414.
     """
     alone = [step.nodes[0] for step in plan.steps if step.op == "batch_norm"]
     if alone:
-        yield Found(
-            f"{counted(len(alone), 'BatchNormalization')} behind no layer that could take it in", None, alone[0]
-        )
+        text = f"{counted(len(alone), 'BatchNormalization')} behind no layer that could take it in"
+        fix = for_normalisation(model.graph, alone[0], engines(dpu))
+        yield offering(Found(text, None, alone[0]), model.graph, fix)
 
 
 lone_normalisation.bad(lambda g: g.conv(8, 16).relu().batch_norm(16).conv(16, 8))

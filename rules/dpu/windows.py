@@ -22,9 +22,8 @@ def convolution(conv: Conv, dpu: Engines) -> Iterator[Reason]:
     """An ordinary convolution over an image, or one in groups."""
     yield from _kernel("conv-window", conv.kernel, dpu.conv.kernel)
     height, width = conv.kernel
-    parts = -(-dpu.output_channels // dpu.weights.count)
     shape = [conv.out_channels, height, width, conv.in_channels // max(conv.groups, 1)]
-    yield from _weights(shape, height * width * -(-shape[3] // dpu.weights.width) * parts, dpu.weights)
+    yield from _weights(shape, bank_words(conv.kernel, shape[3], dpu), dpu.weights)
     if conv.groups > 1:
         yield Reason("conv-groups", None, {"groups": conv.groups, "channels": conv.in_channels}, overlooked=True)
     taps = height * width * (-(-conv.in_channels // dpu.taps_channels) if dpu.taps_channels else 1)
@@ -39,6 +38,12 @@ def convolution(conv: Conv, dpu: Engines) -> Iterator[Reason]:
     yield from _dilated_channels(conv, most)
     reach = tuple((k - 1) * d + 1 for k, d in zip(conv.kernel, conv.dilation, strict=True))
     yield from _padding(conv.pads, (reach[0], reach[1]))
+
+
+def bank_words(kernel: tuple[int, int], channels: int, dpu: Engines) -> int:
+    """Words of a weight bank that one slice of output channels takes."""
+    parts = -(-dpu.output_channels // dpu.weights.count)
+    return kernel[0] * kernel[1] * -(-channels // dpu.weights.width) * parts
 
 
 def depthwise(conv: Conv, dpu: Engines) -> Iterator[Reason]:
@@ -98,9 +103,8 @@ def transposed(conv: ConvTranspose, dpu: Engines, *, separate: bool) -> Iterator
             break
     height, width = conv.kernel
     if not separate:
-        parts = -(-dpu.output_channels // dpu.weights.count)
         shape = [conv.out_channels, height, width, conv.in_channels // max(conv.groups, 1)]
-        yield from _weights(shape, height * width * -(-shape[3] // dpu.weights.width) * parts, dpu.weights)
+        yield from _weights(shape, bank_words(conv.kernel, shape[3], dpu), dpu.weights)
         if conv.groups > 1:
             yield Reason("conv-groups", None, {"groups": conv.groups, "channels": conv.in_channels}, overlooked=True)
     most = dpu.channel_factor * engine.channels

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from lintmodel.findings import Fix, Found
+from lintmodel.findings import Found
 from lintmodel.planning import Plan, Step
 
 Words = Callable[[Mapping[str, Any]], str]
+Mended = Callable[[Found, Step, Mapping[str, Any]], Found]
+"""The finding with a fix, where there is one for the step and what speaks against it."""
 OVERLOOKED = "AMD's 2.5 inspector reports the DPU here"
 
 
-def broken(plan: Plan, kind: str, words: Words, fix: Fix | None = None) -> Iterator[Found]:
-    """A finding for every operation that breaks this limit, in the plan's own numbers."""
+def broken(plan: Plan, kind: str, words: Words, mended: Mended | None = None) -> Iterator[Found]:
+    """A finding for every operation that breaks this limit, in the plan's own numbers. ``mended`` gives it its fix."""
     for step in plan.steps:
         for reason in reasons(step, kind):
             message = words(reason)
             if reason["overlooked"]:
                 message += f"; {OVERLOOKED}"
-            yield Found(message + begins(step), reason["vendor_message"], node_of(step), fix)
+            found = Found(message + begins(step), reason["vendor_message"], node_of(step))
+            yield mended(found, step, reason) if mended is not None else found
 
 
 def reasons(step: Step, kind: str) -> Iterator[Mapping[str, Any]]:

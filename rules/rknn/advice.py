@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lintmodel.findings import Found, Level
+from lintmodel.findings import Fix, Found, Level
 from lintmodel.ir import Graph, GraphBuilder
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
-from .head import head, without_head
+from .head import cut_at, head, without_head
+from .rewrites import FOCUS, MISH, of_bound, offering
 from .spellings import bounded_by_constant, focuses, joined_scores, pyramids, unaligned_members
+
+CUT = Fix("cut-head", "unsafe", "end the network at the maps; the application decodes them")
 
 
 @rule("RKN401", "joined-scores", Level.WARNING, on=Model, confidence="documented")
@@ -26,12 +29,18 @@ def joined_scores_in_int8(model: Model, plan: Plan, npu: Target) -> Iterator[Fou
     What to do instead: end the network before the concatenation, with boxes and scores as outputs of their own; best
     at the convolutions of its head (RKN901). Or build float16.
 
+    Fix safety: unsafe; the model gets other outputs, and the application has to do what was cut off.
+
     Source: ultralytics/ultralytics issue 13566, airockchip/rknn_model_zoo pull request 450; documented.
     """
     if not npu.options["quantized"]:
         return
-    for node in joined_scores(model.graph):
-        yield Found("joins scores from 0 to 1 and box coordinates under one int8 scale", node=node.name)
+    graph = model.graph
+    for node in joined_scores(graph):
+        found = Found("joins scores from 0 to 1 and box coordinates under one int8 scale", node=node.name)
+        parts = node.inputs if len(graph.outputs) == 1 and not any(map(graph.is_constant, node.inputs)) else ()
+        outputs = cut_at(graph, head(graph)) or list(dict.fromkeys(parts))
+        yield offering(found, graph, CUT if outputs else None, outputs=outputs)
 
 
 joined_scores_in_int8.bad(lambda g: g.conv(8, 8).branch(lambda b: b.sigmoid(), lambda b: b.op("Exp"), join="Concat"))
@@ -53,13 +62,17 @@ def uncut_head(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
     What to do instead: name the convolutions' outputs in load_onnx(outputs=[...]) and decode on the host, as the
     examples of rknn_model_zoo do; append the Sigmoid of the scores where the zoo's code expects it.
 
+    Fix safety: unsafe; the model gets other outputs, and the application has to do what was cut off.
+
     Source: rknn-toolkit2 2.5.0, measured; rknn_model_zoo, RKOPT_README of its YOLO forks.
     """
     cut = head(model.graph)
     if not cut or plan.verdict == "unknown":
         return
-    names = ", ".join(f"'{name}'" for name in cut)
-    yield Found(f"{_gained(model.graph, cut, plan, npu)}; cut there: load_onnx(outputs=[{names}])")
+    outputs = cut_at(model.graph, cut)
+    names = ", ".join(f"'{name}'" for name in outputs)
+    found = Found(f"{_gained(model.graph, cut, plan, npu)}; cut there: load_onnx(outputs=[{names}])")
+    yield offering(found, model.graph, CUT, outputs=outputs)
 
 
 def _two_scales(g: GraphBuilder) -> GraphBuilder:
@@ -78,7 +91,7 @@ def _gained(graph: Graph, cut: tuple[str, ...], plan: Plan, npu: Target) -> str:
     """What the part behind the cut costs."""
     from .plan import plan as planned
 
-    shorter = without_head(graph, cut)
+    shorter = without_head(graph, tuple(cut_at(graph, cut)))
     behind = len(graph.nodes) - len(shorter.nodes)
     words = f"{behind} nodes behind the last {len(cut)} convolutions decode boxes"
     if plan.verdict == "rejected" or "internal" not in plan.memory:
@@ -98,24 +111,31 @@ def focus(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
     """Focus: four strided slices of the image, joined as channels.
 
     What it does: finds four chains of Slice with steps of 2 that read one tensor and end in one Concat, and
-    SpaceToDepth.
+    SpaceToDepth. Of four slices over both axes at once, joined in YOLOv5's order, the toolkit itself makes a
+    convolution.
 
     Why it matters: slices with a step run on the CPU, four of them on the largest map of the network, and SpaceToDepth
     does too.
 
-    What to do instead: a 2x2 convolution with stride 2 and one-hot weights, which is exact; or as YOLOv5 from version
+    What to do instead: a convolution with stride 2 and one-hot weights, which is exact; or as YOLOv5 from version
     6 on one 6x6 convolution with stride 2 in place of Focus and the convolution behind it, which is exact when its
     weights are rearranged.
+
+    Fix safety: safe; a 3x3 convolution with stride 2 and weights of zeros and ones gives the same values.
 
     Source: rknn-toolkit2 2.5.0, measured (2.3.2 still kept them on the NPU); rknn_model_zoo's patch for YOLOv5.
     """
     for nodes in focuses(model.graph):
+        if _on_npu(plan, nodes[0].name):
+            continue
         count = len(nodes) - 1
-        yield Found(f"{count} strided slices run on the CPU; write a 2x2 convolution with stride 2 and one-hot weights")
+        words = f"{count} strided slices run on the CPU; write a convolution with stride 2 and one-hot weights"
+        yield offering(Found(words, node=nodes[-1].name), model.graph, FOCUS)
     for node in model.graph.nodes:
         if node.op == "SpaceToDepth":
             words = "SpaceToDepth runs on the CPU; write a convolution with stride and one-hot weights"
-            yield Found(words, node=node.name)
+            fix = FOCUS if node.attributes.get("blocksize") == 2 else None
+            yield offering(Found(words, node=node.name), model.graph, fix)
 
 
 focus.bad(lambda g: g.input(1, 3, 32, 32).op("SpaceToDepth", shape=(1, 12, 16, 16), blocksize=2).conv(12, 8))
@@ -135,13 +155,14 @@ def unfused_spelling(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
     What to do instead: export with opset 17 or older for Mish. nn.GELU() without approximate='tanh': results differ by
     less than 0.001.
 
+    Fix safety: safe; Mish is written in its parts. GELU is left as it is.
+
     Source: rknn-toolkit2 2.5.0, measured.
     """
     mish = [node.name for node in model.graph.nodes if node.op == "Mish"]
     if mish:
-        yield Found(
-            f"{_counted(mish, 'Mish operator')} on the CPU; x * Tanh(Softplus(x)) becomes part of a convolution"
-        )
+        words = f"{_counted(mish, 'Mish operator')} on the CPU; x * Tanh(Softplus(x)) becomes part of a convolution"
+        yield offering(Found(words), model.graph, MISH)
     tanh = [c.name for c in model.graph.composites if c.op == "Gelu" and c.attributes.get("approximate") == "tanh"]
     if tanh:
         yield Found(f"{_counted(tanh, 'GELU')} written with Tanh, some 8 layers each; with Erf it is one at most")
@@ -155,7 +176,8 @@ unfused_spelling.good(lambda g: g.conv(8, 16).silu())
 def bound_by_constant(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
     """Min or Max that another operator would compute on the NPU.
 
-    What it does: finds Min, and Max with a constant.
+    What it does: finds Min, and Max with a constant. Where both stand in a row, each with a constant, the toolkit makes
+    Clip of them by itself.
 
     Why it matters: Min always runs on the CPU, and Max does with a constant; several chips' runtimes have no CPU
     kernel for Min at all, and the model fails on the board.
@@ -163,13 +185,17 @@ def bound_by_constant(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
     What to do instead: with a constant, Clip: torch.clamp in place of torch.minimum and torch.maximum. Of two tensors
     Min is -Max(-a, -b).
 
+    Fix safety: safe; Clip, and -Max(-a, -b), give the same values.
+
     Source: rknn-toolkit2 2.5.0, measured; airockchip/rknn-toolkit2 issue 482.
     """
     for node, constant in bounded_by_constant(model.graph):
-        if constant:
-            yield Found(f"{node.op} with a constant runs on the CPU; Clip does not", node=node.name)
-        elif node.op == "Min":
-            yield Found("Min of two tensors runs on the CPU; -Max(-a, -b) does not", node=node.name)
+        if constant and not _on_npu(plan, node.name):
+            words = f"{node.op} with a constant runs on the CPU; Clip does not"
+            yield offering(Found(words, node=node.name), model.graph, of_bound(model.graph, node))
+        elif node.op == "Min" and not constant:
+            words = "Min of two tensors runs on the CPU; -Max(-a, -b) does not"
+            yield offering(Found(words, node=node.name), model.graph, of_bound(model.graph, node))
 
 
 bound_by_constant.bad(lambda g: g.conv(8, 16).branch(lambda b: b.relu(), lambda b: b.sigmoid(), join="Min"))
@@ -191,6 +217,8 @@ def silu(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
     What to do instead: ReLU, or Clip from 0 to 6. It is another network: it has to be trained again or fine-tuned,
     and weights trained with SiLU give wrong results with it.
 
+    Fix safety: unsafe; weights trained with SiLU give wrong results with ReLU until the network is trained again.
+
     Source: rknn_model_zoo, table of frame rates for yolov5s with SiLU and ReLU, int8, commit bad6c73.
     """
     found = [composite.name for composite in model.graph.composites if composite.op == "SiLU"]
@@ -200,10 +228,15 @@ def silu(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
     speed = f"{ratio:g} times" if ratio else "1.13 to 1.49 times, on the chips it was measured on,"
     alone = sum(step.op == "exSwish" for step in plan.steps)
     more = f"; {alone} of them are layers of their own" if alone else ""
-    yield Found(
+    words = (
         f"{_counted(found, 'SiLU')}{more}; with ReLU the vendor's YOLOv5s runs {speed} as fast, trained again for it; "
-        "the toolkit's cycles do not show it",
-        nodes=found,
+        "the toolkit's cycles do not show it"
+    )
+    # The rewrite takes these others with it, of which the vendor measured nothing.
+    others = {node.op for node in model.graph.nodes} | {each.op for each in model.graph.composites}
+    relu = Fix("silu-to-relu", "unsafe", "ReLU, trained again")
+    yield offering(
+        Found(words, nodes=found), model.graph, relu if others.isdisjoint({"Mish", "Gelu", "HardSwish"}) else None
     )
 
 
@@ -222,6 +255,8 @@ def pool_pyramid(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
     What to do instead: the smallest pool, once again on its own result, and so on: two 5x5 see 9x9, three see 13x13.
     This is SPPF, and exact.
 
+    Fix safety: safe; the chain gives the same values.
+
     Source: rknn-toolkit2 2.5.0, measured; rknn_model_zoo's patch of SPP.
     """
     for pools in pyramids(model.graph):
@@ -231,7 +266,9 @@ def pool_pyramid(model: Model, plan: Plan, npu: Target) -> Iterator[Found]:
         if chain < layers:
             words = " and ".join(str(side) for side in sides)
             small = f"{sides[0]}x{sides[0]}"
-            yield Found(f"pools of {words} side by side are {layers} layers; {chain} chained {small} give the same")
+            text = f"pools of {words} side by side are {layers} layers; {chain} chained {small} give the same"
+            chained = Fix("chain-spp", "safe", "small pools, each behind the one before")
+            yield offering(Found(text, node=pools[-1].name), model.graph, chained)
 
 
 pool_pyramid.bad(
@@ -273,6 +310,12 @@ unaligned_channels.bad(
 unaligned_channels.good(
     lambda g: g.conv(8, 16).branch(lambda b: b.conv(16, 32), lambda b: b.conv(16, 16), join="Concat")
 )
+
+
+def _on_npu(plan: Plan, name: str) -> bool:
+    """The node has a layer, and all it has are on the NPU: the toolkit rewrites it by itself."""
+    units = {step.unit for step in plan.steps if name in step.nodes}
+    return units == {"npu"}
 
 
 def _counted(names: Sequence[str], noun: str) -> str:

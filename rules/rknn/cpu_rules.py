@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from lintmodel.findings import Found, Level
+from lintmodel.ir import Graph
 from lintmodel.planning import Placement, Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
 from .owners import owner
+from .rewrites import off_the_cpu
 
 LAYOUT = frozenset({"Reshape", "Transpose"})
 SOFTMAX = frozenset({"exSoftmax13", "Hardmax", "LogSoftmax", "exDataConvert"})
@@ -35,9 +37,11 @@ def operator_not_on_npu(model: Model, plan: Plan, chip: Target) -> Iterator[Foun
     with operators that fuse (Erf inside a GELU, Softplus, Tanh and Mul for Mish, HardSwish); GlobalMaxPool for
     ReduceMax over height and width.
 
+    Fix safety: safe; the operator Mish becomes x * Tanh(Softplus(x)).
+
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from _on_cpu(plan, lambda op: op not in NAMED)
+    yield from _on_cpu(model.graph, plan, lambda op: op not in NAMED)
 
 
 operator_not_on_npu.bad(lambda g: g.conv(8, 16).op("Floor"))
@@ -60,7 +64,7 @@ def layout_on_cpu(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
 
     Source: measured with rknn-toolkit2 2.5.0; airockchip/rknn-toolkit2#490.
     """
-    yield from _on_cpu(plan, lambda op: op in LAYOUT)
+    yield from _on_cpu(model.graph, plan, lambda op: op in LAYOUT)
 
 
 layout_on_cpu.bad(lambda g: g.conv(8, 16).op("Transpose", shape=(1, 32, 32, 16), perm=(0, 2, 3, 1)))
@@ -82,7 +86,7 @@ def softmax_on_cpu(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
 
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from _on_cpu(plan, lambda op: op in SOFTMAX)
+    yield from _on_cpu(model.graph, plan, lambda op: op in SOFTMAX)
 
 
 softmax_on_cpu.bad(lambda g: g.conv(8, 16).op("Softmax", axis=1))
@@ -103,9 +107,12 @@ def window_on_cpu(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
     What to do instead: AveragePool: count_include_pad=1 or no padding. ceil_mode=0 with explicit padding. Resize:
     nearest, or linear by 2, 4 or 8 with half_pixel. Transposed convolution: stride 2, 4 or 8.
 
+    Fix safety: safe for pools (padding that counts, and a factor for the border; padding in place of ceil_mode) and for
+    a Pad that cuts off. Unsafe for Resize: other pixels are read, so that the result has to be checked.
+
     Source: measured with rknn-toolkit2 2.5.0; airockchip/rknn-toolkit2#316, #217, #441.
     """
-    yield from _on_cpu(plan, lambda op: op in WINDOWS)
+    yield from _on_cpu(model.graph, plan, lambda op: op in WINDOWS)
 
 
 window_on_cpu.bad(lambda g: g.conv(8, 16).average_pool(3, 1, (1, 1, 1, 1)))
@@ -126,9 +133,12 @@ def slice_on_cpu(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
     with fixed weights. Every second value: MaxPool with kernel 1 and stride 2. Tile: Concat. Embeddings: look up on
     the host.
 
+    Fix safety: safe; Focus becomes a convolution with weights of zeros and ones, every second pixel a 1x1 maximum pool
+    with the stride, every second channel a 1x1 convolution.
+
     Source: measured with rknn-toolkit2 2.5.0 (2.3.2 had Focus on the NPU).
     """
-    yield from _on_cpu(plan, lambda op: op in SLICES)
+    yield from _on_cpu(model.graph, plan, lambda op: op in SLICES)
 
 
 slice_on_cpu.bad(lambda g: g.conv(8, 16).op("SpaceToDepth", shape=(1, 64, 16, 16), blocksize=2))
@@ -148,23 +158,25 @@ def arithmetic_on_cpu(model: Model, plan: Plan, chip: Target) -> Iterator[Found]
     What to do instead: x / constant: x * (1 / constant). Min and Max with constants: Clip. Min(a, b): -Max(-a, -b).
     ReduceMax over height and width: GlobalMaxPool. Otherwise float16 for this layer (quantized_hybrid_level).
 
+    Fix safety: safe; Clip, -Max(-a, -b) and GlobalMaxPool compute the same.
+
     Source: measured with rknn-toolkit2 2.5.0; airockchip/rknn-toolkit2#482, #359.
     """
-    yield from _on_cpu(plan, lambda op: op in ARITHMETIC)
+    yield from _on_cpu(model.graph, plan, lambda op: op in ARITHMETIC)
 
 
 arithmetic_on_cpu.bad(lambda g: g.conv(8, 8).op("Min", "x"))
 arithmetic_on_cpu.good(lambda g: g.conv(8, 16).op("Clip", g.constant(0.0), g.constant(6.0)))
 
 
-def _on_cpu(plan: Plan, chosen: Callable[[str], bool]) -> Iterator[Found]:
+def _on_cpu(graph: Graph, plan: Plan, chosen: Callable[[str], bool]) -> Iterator[Found]:
     """A finding for every node with such layers on the CPU; one for all of those the toolkit made for no node."""
     layers: dict[str | None, Counter[str]] = {}
     for step in plan.steps:
         if step.unit == "cpu" and chosen(step.op):
             layers.setdefault(owner(step), Counter())[step.op] += 1
     for node, found in layers.items():
-        yield Found(_said(node, found, plan.placements), node=node)
+        yield off_the_cpu(Found(_said(node, found, plan.placements), node=node), graph)
 
 
 def _said(node: str | None, found: Counter[str], placements: Mapping[str, Placement]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lintmodel.findings import Found, Level
+from lintmodel.findings import Fix, Found, Level
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
+from .rewrites import CROP, LINEAR, cuts_only, offering
 from .wording import refused, times
 
 
@@ -39,9 +40,13 @@ def pad_before_conv(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
     What to do instead: put the amounts into the pads of the convolution, which is the same; or
     rknn.config(disable_rules=['fuse_pad_into_conv']), at the price of a Pad layer each.
 
+    Fix safety: safe; the zeros become the padding of the convolutions.
+
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from refused(plan, "pad-before-conv", _padded)
+    fix = Fix("pad-into-conv", "safe", "the padding of the convolution")
+    for found in refused(plan, "pad-before-conv", _padded):
+        yield offering(found, model.graph, fix)
 
 
 pad_before_conv.bad(
@@ -67,9 +72,13 @@ def gather_one_channel(model: Model, plan: Plan, chip: Target) -> Iterator[Found
     What to do instead: x[:, 3:4] and squeeze, which exports as Slice and Squeeze; or
     rknn.config(disable_rules=['fuse_conv_gather']).
 
+    Fix safety: safe; the channel is cut out by a Slice.
+
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from refused(plan, "gather-one-channel", lambda d: "takes one channel out of a convolution's result")
+    fix = Fix("gather-to-slice", "safe", "Slice and Reshape")
+    for found in refused(plan, "gather-one-channel", lambda d: "takes one channel out of a convolution's result"):
+        yield offering(found, model.graph, fix)
 
 
 gather_one_channel.bad(lambda g: g.conv(8, 16).op("Gather", g.constant(3), shape=(1, 32, 32), axis=1))
@@ -89,9 +98,13 @@ def layernorm_without_epsilon(model: Model, plan: Plan, chip: Target) -> Iterato
     What to do instead: write epsilon into the node. With disable_rules=['convert_layernorm_to_exnorm'] it builds
     too, on the CPU.
 
+    Fix safety: safe; 1e-5 is what leaving it out means.
+
     Source: measured with rknn-toolkit2 2.5.0. rockchip-linux/rknn-toolkit2#296.
     """
-    yield from refused(plan, "layernorm-without-epsilon", lambda d: "has no epsilon")
+    fix = Fix("layer-norm-epsilon", "safe", "write 1e-5, the default, into the file")
+    for found in refused(plan, "layernorm-without-epsilon", lambda d: "has no epsilon"):
+        yield offering(found, model.graph, fix)
 
 
 layernorm_without_epsilon.bad(
@@ -136,13 +149,16 @@ def cubic_resize(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
 
     What to do instead: mode linear or nearest; by a whole factor they run on the NPU.
 
+    Fix safety: unsafe; linear interpolation gives other values; check the result.
+
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from refused(
+    for found in refused(
         plan,
         "cubic-resize",
         lambda d: f"cubic Resize from {times(d['before'])} to {times(d['after'])} crashes the toolkit",
-    )
+    ):
+        yield offering(found, model.graph, LINEAR)
 
 
 cubic_resize.bad(lambda g: g.input(1, 8, 20, 20).op("Resize", shape=(1, 8, 40, 40), mode="cubic"))
@@ -187,9 +203,13 @@ def negative_pad(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
 
     What to do instead: Slice, which is the same.
 
+    Fix safety: safe; a Slice cuts off the same.
+
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from refused(plan, "negative-pad", lambda d: "negative amounts in Pad")
+    for found in refused(plan, "negative-pad", lambda d: "negative amounts in Pad"):
+        cuts = any(node.name == found.node and cuts_only(model.graph, node) for node in model.graph.nodes)
+        yield offering(found, model.graph, CROP if cuts else None)
 
 
 negative_pad.bad(lambda g: g.conv(8, 16).op("Pad", g.constant([0, 0, -1, -1, 0, 0, -1, -1]), shape=(1, 16, 30, 30)))

@@ -21,6 +21,16 @@ def head(graph: Graph) -> tuple[str, ...]:
     return tuple(found) if len(scales) > 1 else ()
 
 
+def cut_at(graph: Graph, cut: tuple[str, ...]) -> list[str]:
+    """Outputs of the network that ends at these tensors: they, and the outputs it had that are not computed from
+    them (masks beside boxes). Empty where nothing is cut."""
+    behind = set(cut)
+    for node in graph.nodes:
+        if behind.intersection(node.inputs):
+            behind.update(node.outputs)
+    return [*cut, *(name for name in graph.outputs if name not in behind)] if cut else []
+
+
 def without_head(graph: Graph, cut: tuple[str, ...]) -> Graph:
     """The graph with these tensors as outputs, and nothing behind them."""
     needed, kept = set(cut), []

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lintmodel.findings import Found, Level
+from lintmodel.findings import Fix, Found, Level
 from lintmodel.ir import GraphBuilder
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
+from .rewrites import offering
 from .wording import refused
 
 
@@ -34,11 +35,17 @@ def opset_not_loaded(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
     Why it matters: load_onnx stops, whatever operators the network has. RKNN-Toolkit2 2.3.2 has the same limit.
 
     What to do instead: torch.onnx.export(..., opset_version=19) or older; 12 is what the vendor's own exports use.
-    Of a file that is there: onnx.version_converter.convert_version(model, 19).
+    Of a file that is there: lintmodel fix.
+
+    Fix safety: safe; each operator is written as the older opset defines it.
 
     Source: measured with rknn-toolkit2 2.5.0. airockchip/rknn-toolkit2#539.
     """
-    yield from refused(plan, "opset-not-loaded", lambda d: f"opset {d['opset']}; the toolkit reads up to {d['limit']}")
+    for found in refused(
+        plan, "opset-not-loaded", lambda d: f"opset {d['opset']}; the toolkit reads up to {d['limit']}"
+    ):
+        limit = int(chip.limit("max_opset"))
+        yield offering(found, model.graph, Fix("convert-opset", "safe", f"opset {limit}"), opset=limit)
 
 
 opset_not_loaded.bad(lambda g: g.with_opset(20).conv(8, 16))
@@ -102,9 +109,17 @@ def operator_not_loaded(model: Model, plan: Plan, chip: Target) -> Iterator[Foun
     What to do instead: export with standard operators (Gelu as Erf or Tanh, a quantiser's nodes as QuantizeLinear
     and DequantizeLinear), or cut the network before the operator.
 
+    Fix safety: safe; Gelu becomes the operators that it is made of.
+
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from refused(plan, "operator-not-loaded", _not_registered)
+    for found in refused(plan, "operator-not-loaded", _not_registered):
+        yield offering(found, model.graph, _parts(model, found.node))
+
+
+def _parts(model: Model, name: str | None) -> Fix | None:
+    gelu = any(node.name == name and node.op == "Gelu" and not node.domain for node in model.graph.nodes)
+    return Fix("decompose-gelu", "safe", "the operators it is made of") if gelu else None
 
 
 operator_not_loaded.bad(lambda g: g.conv(8, 16).op("Quant", domain="onnx.brevitas"))

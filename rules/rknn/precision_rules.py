@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lintmodel.findings import Found, Level
+from lintmodel.findings import Fix, Found, Level
 from lintmodel.ir import GraphBuilder
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
+from .rewrites import offering
 from .wording import refused
 
 
@@ -145,9 +146,14 @@ def custom_output(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
 
     What to do instead: do_quantization=False, or another operator behind it, or cut the network before it.
 
+    Fix safety: safe; GroupNormalization becomes the operators that it is made of.
+
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from refused(plan, "custom-output", lambda d: f"output '{d['output']}' is made by {d['op']}")
+    for found in refused(plan, "custom-output", lambda d: f"output '{d['output']}' is made by {d['op']}"):
+        norms = {node.name for node in model.graph.nodes if node.op == "GroupNormalization" and not node.domain}
+        fix = Fix("decompose-group-norm", "safe", "the operators it is made of")
+        yield offering(found, model.graph, fix if found.node in norms else None)
 
 
 custom_output.bad(lambda g: g.with_opset(18).conv(8, 16).op("GroupNormalization", g.zeros(4), g.zeros(4), num_groups=4))

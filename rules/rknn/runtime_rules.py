@@ -10,6 +10,7 @@ from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
 from .owners import owner
+from .rewrites import off_the_cpu
 
 KERNELS = "runtime_cpu_kernels"
 
@@ -27,6 +28,8 @@ def cpu_kernel_missing(model: Model, plan: Plan, chip: Target) -> Iterator[Found
     What to do instead: get the layer onto the NPU (the rules RKN15x say how), cut the model before it, or register a
     custom operator with rknn_register_custom_ops.
 
+    Fix safety: as that of the rule among RKN15x which is about the layer.
+
     Source: RKNN compiler support operator list 2.3.2, section CPU operators; airockchip/rknn-toolkit2#145, #217, #276,
     #316, #359, #482, #557, #560; airockchip/rknn_model_zoo#312, #445. Not tried on a board.
     """
@@ -39,12 +42,8 @@ def cpu_kernel_missing(model: Model, plan: Plan, chip: Target) -> Iterator[Found
     for op, found in missing.items():
         times = f" ({len(found)} layers)" if len(found) > 1 else ""
         message = f"E RKNN: unsupport cpu {op} op, op name: {op}:{found[0] or ''}; rknn fallback cpu failed"
-        yield Found(
-            f"{op}{times} is left to the CPU, and the runtime of {chip.name} has no CPU code for it",
-            message,
-            found[0],
-            details={"speaker": "rknn_init"},
-        )
+        text = f"{op}{times} is left to the CPU, and the runtime of {chip.name} has no CPU code for it"
+        yield off_the_cpu(Found(text, message, found[0], details={"speaker": "rknn_init"}), model.graph)
 
 
 cpu_kernel_missing.bad(lambda g: g.conv(8, 16).op("Floor"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lintmodel.findings import Found, Level
+from lintmodel.findings import Fix, Found, Level
 from lintmodel.ir import Shape
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
+from .rewrites import offering, only_batch_open, strides_in_a_pool
 from .wording import refused
 
 
@@ -44,9 +45,13 @@ def dynamic_input(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
     shape`), as exporting without dynamic_axes does. For several sizes in one model: rknn.config(dynamic_input=[[[1,
     3, 640, 640]], [[1, 3, 320, 320]]]).
 
+    Fix safety: safe; where the batch alone is open it becomes 1.
+
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from refused(plan, "dynamic-input", _inputs)
+    fix = Fix("freeze-batch", "safe", "a batch of 1") if only_batch_open(model.graph) else None
+    for found in refused(plan, "dynamic-input", _inputs):
+        yield offering(found, model.graph, fix)
 
 
 dynamic_input.bad(lambda g: g.input("batch", 3, 32, 32).relu())
@@ -106,11 +111,16 @@ def stride_overflow(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
 
     What to do instead: a stride of at most 7, or 8, 10, 12, 14, 16; or two layers.
 
+    Fix safety: safe; a convolution computes every pixel, and a maximum pool of single pixels takes those it is about:
+    correct, at many times the work.
+
     Source: measured with rknn-toolkit2 2.5.0. airockchip/rknn-toolkit2#163, #193, #251, #364, #419.
     """
-    yield from refused(
+    pooled = Fix("stride-to-pool", "safe", "stride 1, and a 1x1 maximum pool with the stride behind it")
+    for found in refused(
         plan, "stride-overflow", lambda d: f"{d['what']} needs {d['value']} in a register that ends at {d['limit']}"
-    )
+    ):
+        yield offering(found, model.graph, pooled if strides_in_a_pool(model.graph, found.node) else None)
 
 
 stride_overflow.bad(lambda g: g.conv(8, 16, stride=9, size=64))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lintmodel.findings import Found, Level
+from lintmodel.findings import Fix, Found, Level
+from lintmodel.ir import Graph
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
+from .rewrites import offering, respelled
 from .toolkit1 import LIMIT, OPERATOR
 
 
@@ -25,9 +27,11 @@ def toolkit1_operator(model: Model, plan: Plan, chip: Target) -> Iterator[Found]
     traced .pt model with load_pytorch. Else write it with others, or cut the model before it and compute the rest on
     the host.
 
+    Fix safety: safe; Min and Max with a constant become Clip.
+
     Source: RKNN_OP_Support_And_Limit.xlsx of RKNN-Toolkit 1.7.5, column Load ONNX.
     """
-    yield from _told(plan, OPERATOR)
+    yield from _told(model.graph, plan, OPERATOR)
 
 
 toolkit1_operator.bad(lambda g: g.conv(3, 8).op("Softplus"))
@@ -47,9 +51,19 @@ def toolkit1_limit(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
 
     What to do instead: export with opset_version=12, and within the limit that the message names.
 
+    Fix safety: safe for the opset and ceil_mode: the same is written otherwise. Unsafe for a cubic Resize, which
+    becomes a linear one.
+
     Source: RKNN_OP_Support_And_Limit.xlsx and RKNN_OP_Support_V1.7.5.md of RKNN-Toolkit 1.7.5.
     """
-    yield from _told(plan, LIMIT)
+    for found in _told(model.graph, plan, LIMIT):
+        yield found if found.node else _converted(found, model.graph, chip)
+
+
+def _converted(found: Found, graph: Graph, chip: Target) -> Found:
+    """The finding about the opset with the nearest one that is loaded."""
+    opset = min(max(graph.opsets.get("", 0), int(chip.limit("min_opset"))), int(chip.limit("max_opset")))
+    return offering(found, graph, Fix("convert-opset", "safe", f"opset {opset}"), opset=opset)
 
 
 toolkit1_limit.bad(lambda g: g.with_opset(13).conv(3, 8))
@@ -57,9 +71,9 @@ toolkit1_limit.bad(lambda g: g.with_opset(12).conv(3, 8).op("Elu", alpha=0.5))
 toolkit1_limit.good(lambda g: g.with_opset(12).conv(3, 8).op("Elu", alpha=1.0))
 
 
-def _told(plan: Plan, kind: str) -> Iterator[Found]:
+def _told(graph: Graph, plan: Plan, kind: str) -> Iterator[Found]:
     for refusal in plan.refused(kind):
-        yield Found(str(refusal.details["says"]), refusal.vendor_message, refusal.node)
+        yield respelled(Found(str(refusal.details["says"]), refusal.vendor_message, refusal.node), graph)
 
 
 RULES: list[Rule] = [toolkit1_operator, toolkit1_limit]

@@ -109,7 +109,7 @@ RESHAPES: dict[str, Callable[..., bool]] = {"aligned": _aligned, "same_blocks": 
 def _plane(shape: Shape) -> int:
     """Elements of one channel; the channels where that is one."""
     plane = prod(shape[2:])
-    return plane if plane != 1 else (shape[1] if len(shape) > 1 else shape[0])
+    return plane if plane != 1 else (shape[1] if len(shape) > 1 else prod(shape))
 
 
 def _too_long(program: Program, before: Shape, after: Shape) -> bool:

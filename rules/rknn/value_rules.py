@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lintmodel.findings import Found, Level
+from lintmodel.findings import Fix, Found, Level
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
+from .rewrites import offering
 from .wording import refused
 
 
@@ -110,9 +111,13 @@ def input_leads_nowhere(model: Model, plan: Plan, chip: Target) -> Iterator[Foun
     What to do instead: delete the operators that lead nowhere, and the input, with onnxsim or onnx-graphsurgeon
     (graph.cleanup()).
 
+    Fix safety: safe; the operators are taken out, and the input, which does no harm without them, stays.
+
     Source: measured with rknn-toolkit2 2.5.0.
     """
-    yield from refused(plan, "input-leads-nowhere", lambda d: f"input '{d['input']}' leads to no output")
+    fix = Fix("drop-dead-nodes", "safe", "take them out")
+    for found in refused(plan, "input-leads-nowhere", lambda d: f"input '{d['input']}' leads to no output"):
+        yield offering(found, model.graph, fix)
 
 
 input_leads_nowhere.bad(lambda g: g.input(1, 8, name="b").op("Neg").input(1, 8, name="a").relu())

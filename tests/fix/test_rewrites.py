@@ -17,8 +17,10 @@ from lintmodel.fix.rewrites import all_rewrites
 from lintmodel.fix.verify import delta
 
 PARTS = [import_module(path.stem) for path in sorted(Path(__file__).parent.glob("cases_*.py"))]
-CASES: dict[str, Sequence[Case]] = {id: cases for part in PARTS for id, cases in part.CASES.items()}
-OUTSIDE: dict[str, Sequence[Make | Case]] = {id: models for part in PARTS for id, models in part.OUTSIDE.items()}
+CASES: dict[str, Sequence[Case]] = {id: cases for part in PARTS for id, cases in getattr(part, "CASES", {}).items()}
+OUTSIDE: dict[str, Sequence[Make | Case]] = {
+    id: models for part in PARTS for id, models in getattr(part, "OUTSIDE", {}).items()
+}
 
 APPLIED = [pytest.param(id, case, id=f"{id}-{k}") for id, cases in CASES.items() for k, case in enumerate(cases)]
 LEFT = [pytest.param(id, model, id=f"{id}-{k}") for id, models in OUTSIDE.items() for k, model in enumerate(models)]

@@ -41,6 +41,7 @@ from .pooling import lower_pools
 from .ranks import lift_windows
 from .recurrent import lower_recurrent
 from .reductions import lower_reductions
+from .rows import join_bounds, join_cuts, recognise_focus
 from .schedule import schedule, schedule_unfused_sums
 from .settle import settle_layouts
 from .shuffles import fold_shuffles
@@ -68,6 +69,9 @@ PASSES = (
     fold_scales,
     fuse_attention,
     recognise_windows,
+    join_bounds,
+    recognise_focus,
+    join_cuts,
     join_slices,
     # 2. lower
     lower_operators,

@@ -6,7 +6,7 @@ from ..program import Layer, Program
 
 
 def recognise_activations(program: Program) -> None:
-    """x * sigmoid(a * x) is ``exSwish``, x * tanh(softplus(x)) is ``exMish``, max(x, a) is no Clip but stays."""
+    """x * sigmoid(a * x) is ``exSwish``, x * tanh(softplus(x)) is ``exMish``, one bound alone stays."""
     for product in [layer for layer in program.layers if layer.kind == "Mul" and len(layer.inputs) == 2]:
         for x, gate in (product.inputs, product.inputs[::-1]):
             inner = _swish(program, x, gate) or _mish(program, x, gate)

@@ -40,11 +40,11 @@ def _join_where(program: Program, wanted: Callable[[str], bool]) -> None:
 def cut_of(program: Program, layer: Layer) -> tuple[int, int, int] | None:
     """Axis, start and end; None where more than one axis is cut, in steps, or by unknown numbers."""
     shape = program.shape(layer.inputs[0])
-    starts, ends = _numbers(program, layer, "starts", 1), _numbers(program, layer, "ends", 2)
+    starts, ends = slice_numbers(program, layer, "starts", 1), slice_numbers(program, layer, "ends", 2)
     if starts is None or ends is None or len(starts) != 1 or len(ends) != 1:
         return None
-    axes = _numbers(program, layer, "axes", 3)
-    steps = _numbers(program, layer, "steps", 4)
+    axes = slice_numbers(program, layer, "axes", 3)
+    steps = slice_numbers(program, layer, "steps", 4)
     if (steps or (1,)) != (1,) or (len(layer.inputs) > 3 and axes is None):
         return None
     axis = (axes or (0,))[0] % len(shape)
@@ -53,7 +53,7 @@ def cut_of(program: Program, layer: Layer) -> tuple[int, int, int] | None:
     return axis, start, end
 
 
-def _numbers(program: Program, layer: Layer, name: str, index: int) -> tuple[int, ...] | None:
+def slice_numbers(program: Program, layer: Layer, name: str, index: int) -> tuple[int, ...] | None:
     given = layer.attributes.get(name)
     if given is not None:
         return tuple(int(x) for x in given)
