@@ -9,20 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from .asking import Occurrence, RuleOptions, bug, called, findings_of, run_rules
 from .comments import without_commented
-from .errors import LintmodelError, UnreadableModel, UsageError
-from .findings import Finding, Fix, Found, Location
-from .ir import Document, Graph, Node, Operator, View, view_as
+from .errors import LintmodelError, UnreadableModel, UsageError, a
+from .findings import Finding, Fix, Found
+from .ir import Document, Graph, Node
 from .node_report import NodeReport, node_reports
 from .planning import NotChecked, Placement, Plan
-from .registry import Model, Rule, layer_libraries, pack_for, pack_for_document, recognised, rules_for
+from .registry import Rule, layer_libraries, pack_for, pack_for_document, recognised, rules_for
 from .target import Target, load_target
 
 if TYPE_CHECKING:
     from .suppression import Suppressed
-
-RuleOptions = Mapping[str, Mapping[str, Any]]
-"""Options of rules by their codes."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +158,8 @@ def check_graph(
     with _bugs_named(f"planning {name} for {target.name}"):
         plan = pack_for(target.family).plan(graph, target)
     rules = [rule for rule in rules_for(target.family) if select is None or select(rule)]
-    found, skipped = _run(rules, graph, plan, target, options)
-    findings = _findings(found, graph, target)
+    found, skipped = run_rules(rules, graph, plan, target, options)
+    findings = findings_of(found, graph, target)
     told, silenced = without_commented(findings)
     return Report(
         model=name,
@@ -185,19 +183,19 @@ def check_document(
     """The report on a document. Raises UnreadableModel when the target's pack does not know documents of its kind."""
     pack = pack_for_document(document, target.family)
     if pack is None:
-        why = f"is a {document.kind}, which is not made for target {target.name}; give the .onnx or .tflite model"
+        why = f"is {a(document.kind)}, which is not made for target {target.name}; give the .onnx or .tflite model"
         raise UnreadableModel(document.path, why)
     with _bugs_named(f"checking {document.path} for {target.name}"):
         plan = pack.check_document(document, target)
     chosen = [r for r in rules_for(target.family) if r.on is Document and (select is None or select(r))]
     options = rule_options or {}
-    found = [occurrence for rule in chosen for occurrence in _called(rule, document, None, plan, target, options)]
+    found = [occurrence for rule in chosen for occurrence in called(rule, document, None, plan, target, options)]
     with _bugs_named(f"looking for fixes of {document.path}"):
         found = _with_repairs(found, document, plan, target)
     graph = Graph(
         PurePath(document.path).name, document.kind, inputs=(), outputs=(), nodes=(), tensors={}, path=document.path
     )
-    told, silenced = without_commented(_findings(found, graph, target, document))
+    told, silenced = without_commented(findings_of(found, graph, target, document))
     return Report(
         model=document.path,
         graph=graph,
@@ -304,125 +302,7 @@ def _bugs_named(doing: str) -> Iterator[None]:
     except LintmodelError:
         raise
     except Exception as error:
-        raise _bug(doing, error) from error
-
-
-def _bug(doing: str, error: Exception) -> LintmodelError:
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return LintmodelError(f"{doing} failed ({what}); this is a bug in lintmodel, please report it")
-
-
-# ---- rules
-
-
-Occurrence = tuple[Rule, str | None, Found]
-"""What a rule found, and the name of the node it was called for."""
-
-
-def _run(
-    rules: Sequence[Rule], graph: Graph, plan: Plan, target: Target, options: RuleOptions
-) -> tuple[list[Occurrence], list[Node]]:
-    """What the rules find, and the nodes of which a rule could not be asked because a size is open."""
-    occurrences: list[Occurrence] = []
-    skipped: list[Node] = []
-    for rule in rules:
-        if rule.on is Model:
-            occurrences += _called(rule, Model(graph), None, plan, target, options)
-    for node, asked in _asked(rules, graph):
-        views: dict[type[View], tuple[View, bool]] = {}
-        for kind, rule in asked:
-            if kind not in views:
-                view = kind(graph, node)
-                views[kind] = view, kind is Operator or view.fixed
-            view, answerable = views[kind]
-            if answerable:
-                occurrences += _called(rule, view, node.name, plan, target, options)
-            elif not skipped or skipped[-1] is not node:
-                skipped.append(node)
-    return occurrences, skipped
-
-
-def _asked(rules: Sequence[Rule], graph: Graph) -> Iterator[tuple[Node, list[tuple[type[View], Rule]]]]:
-    """Every node with the rules that look at its operator. The choice is made once per operator, not per node."""
-    by_op: dict[str, list[tuple[type[View], Rule]]] = {}
-    for node in graph.nodes:
-        if node.op not in by_op:
-            kinds = [(rule.on, rule) for rule in rules if issubclass(rule.on, View)]
-            by_op[node.op] = [(kind, rule) for kind, rule in kinds if view_as(kind, graph, node) is not None]
-        yield node, by_op[node.op]
-
-
-def _called(
-    rule: Rule, subject: Any, node: str | None, plan: Plan, target: Target, options: RuleOptions
-) -> list[Occurrence]:
-    try:
-        return [(rule, node, found) for found in rule(subject, plan, target, **options.get(rule.code, {}))]
-    except LintmodelError:
-        raise
-    except Exception as error:
-        raise _bug(f"rule {rule.code} {rule.name}" + (f" at node '{node}'" if node else ""), error) from error
-
-
-def _findings(
-    occurrences: Sequence[Occurrence], graph: Graph, target: Target, document: Document | None = None
-) -> tuple[Finding, ...]:
-    """In the order of the nodes, what concerns the whole model first."""
-    from .fix.possible import possible
-
-    nodes: dict[str, Node] = {}
-    for _, node in graph.walk():
-        nodes.setdefault(node.name, node)
-    position = {name: k for k, name in enumerate(nodes)}
-    for composite in graph.composites:
-        nodes.setdefault(composite.name, nodes[composite.members[-1]])
-        position.setdefault(composite.name, position[composite.members[-1]])
-    seen: dict[tuple[str, str | None], int] = {}
-    findings = []
-    for rule, called_for, found in occurrences:
-        name = found.node or called_for
-        at = nodes.get(name) if name else None
-        count = seen[rule.code, name] = seen.get((rule.code, name), -1) + 1
-        about = [at] if at is not None else [nodes[each] for each in found.nodes if each in nodes]
-        location, *related = _places(graph, about)
-        findings.append(
-            Finding(
-                rule=rule.code,
-                name=rule.name,
-                level=found.level or rule.level,
-                message=found.message,
-                node=name,
-                location=_location_in(document, found.key) if document else location,
-                vendor_message=found.vendor_message,
-                fix=possible(found.fix, graph.format) if found.fix and not document else found.fix,
-                fingerprint=_fingerprint(rule.code, target.name, name or "", at.op if at else "", str(count)),
-                details=found.details,
-                related=tuple(related),
-            )
-        )
-    return tuple(sorted(findings, key=lambda f: (position.get(f.node or "", -1), f.rule)))
-
-
-def _places(graph: Graph, about: Sequence[Node]) -> list[Location]:
-    """The lines in the user's own text where the front end knows them: those of the nodes, then of their calls. Else
-    the line of the whole model, else its file."""
-    own = [node.source for node in about if node.source.line is not None]
-    found = [Location(source.file or graph.path, source.line, source.column) for source in own]
-    found += [Location(call.file, call.line) for source in own for call in source.calls]
-    if not found and graph.source.line is not None:
-        found = [Location(graph.source.file, graph.source.line)]
-    return list(dict.fromkeys(found)) or [Location(graph.path)]
-
-
-def _location_in(document: Document, key: str | None) -> Location:
-    """The value in the document's text, else the file."""
-    return Location(document.path, *document.positions.get(key or "", (None, None)))
-
-
-def _fingerprint(*parts: str) -> str:
-    """Stays the same while lines and the order of nodes change, so that baselines survive an export."""
-    from hashlib import sha1
-
-    return sha1("\0".join(parts).encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:16]
+        raise bug(doing, error) from error
 
 
 # ---- what could not be checked

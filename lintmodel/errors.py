@@ -54,3 +54,8 @@ def did_you_mean(word: str, known: list[str]) -> str:
 
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def a(word: str) -> str:
+    """``an onion``, ``a kiwi``"""
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from ..errors import UnreadableModel, UsageError, did_you_mean
+from ..errors import UnreadableModel, UsageError, a, did_you_mean
 from ..ir import Document, Graph
 
 
@@ -80,7 +80,7 @@ def reread(document: Document, text: str) -> Document:
         from .json_text import reread_json
 
         return reread_json(document, text)
-    raise UnreadableModel(document.path, f"is a {document.kind}, which has no text to edit")
+    raise UnreadableModel(document.path, f"is {a(document.kind)}, which has no text to edit")
 
 
 def _keeps_its_shapes(graph: Graph, input_shapes: Mapping[str, Sequence[int]]) -> None:
