@@ -145,7 +145,7 @@ def _initializers(stored: Any, file: _File) -> dict[str, Tensor]:
         tensors[proto.name] = Tensor(proto.name, tuple(proto.dims), onnx_dtype(proto.data_type), values)
     for proto in stored.sparse_initializer:
         name, values = proto.values.name, sparse_constant(proto, file.folder)
-        tensors[name] = Tensor(name, tuple(proto.dims), onnx_dtype(proto.values.data_type), values)
+        tensors[name] = Tensor(name, tuple(proto.dims), onnx_dtype(proto.values.data_type), values, sparse=True)
     return tensors
 
 

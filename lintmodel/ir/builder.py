@@ -61,13 +61,13 @@ class GraphBuilder:
         self._inputs.append(self.current)
         return self
 
-    def constant(self, value: Any, name: str = "") -> str:
-        """An initialiser (anything numpy takes); returns its name."""
+    def constant(self, value: Any, name: str = "", *, sparse: bool = False) -> str:
+        """An initialiser (anything numpy takes); returns its name. ``sparse``: stored as one."""
         import numpy as np
 
         array = np.asarray(value)
         name = name or f"constant_{len(self._tensors)}"
-        self._tensors[name] = Tensor(name, array.shape, str(array.dtype), Constant.of(array))
+        self._tensors[name] = Tensor(name, array.shape, str(array.dtype), Constant.of(array), sparse=sparse)
         return name
 
     def zeros(self, *shape: int, dtype: str = "float32", name: str = "") -> str:

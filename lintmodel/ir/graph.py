@@ -99,6 +99,8 @@ class Tensor:
     listed: bool = True
     """True when the file has an entry for the tensor, with a shape or without one."""
     quantization: Quantization | None = None
+    sparse: bool = False
+    """An initialiser that the file stores as the places and values of what is not zero."""
 
     @property
     def known(self) -> bool:

@@ -97,6 +97,11 @@ shape_mismatch.bad(lambda g: g.input(1, 8, 1, 1).op("Squeeze", g.constant([2, 3]
 shape_mismatch.good(lambda g: g.input(1, 8, 1, 1).op("Squeeze", shape=(1, 8), axes=(2, 3)))
 
 
+def _sparse(model: Model, node: str) -> bool:
+    """It reads a sparse initialiser, whose shape no shape inference writes where nncase looks."""
+    return any(model.graph.tensor(name).sparse for name in model.graph.node(node).inputs if name)
+
+
 @rule("KPU223", "missing-value-info", Level.ERROR, on=Model, confidence="measured")
 def missing_value_info(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]:
     """Intermediate shape that the file does not state.
@@ -116,7 +121,9 @@ def missing_value_info(model: Model, plan: Plan, kpu: Target) -> Iterator[Found]
         plan,
         "missing-value-info",
         lambda d: f"the file does not state the shape of '{d['tensor']}'",
-        Fix("infer-shapes", "safe", "write inferred shapes into the file"),
+        lambda node: (
+            None if _sparse(model, node) else Fix("infer-shapes", "safe", "write inferred shapes into the file")
+        ),
     )
 
 

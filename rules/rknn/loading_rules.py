@@ -215,6 +215,25 @@ contradictory_shapes.bad(lambda g: g.input(1, 3).op("MatMul", g.zeros(4, 4), sha
 contradictory_shapes.good(lambda g: g.input(1, 4).op("MatMul", g.zeros(4, 4), shape=(1, 4)))
 
 
+@rule("RKN109", "sparse-initializer", Level.ERROR, on=Model, confidence="measured")
+def sparse_initializer(model: Model, plan: Plan, chip: Target) -> Iterator[Found]:
+    """Weights stored as a sparse tensor.
+
+    What it does: finds initialisers that the file stores as the places and values of what is not zero.
+
+    Why it matters: the toolkit looks for them among the dense ones and stops.
+
+    What to do instead: store them dense; a sparse tensor saves nothing on the NPU.
+
+    Source: measured with rknn-toolkit2 2.5.0.
+    """
+    yield from refused(plan, "sparse-initializer", lambda d: f"'{d['tensor']}' is stored as a sparse tensor")
+
+
+sparse_initializer.bad(lambda g: g.input(1, 4).op("MatMul", g.constant([[1.0]] * 4, sparse=True), shape=(1, 1)))
+sparse_initializer.good(lambda g: g.input(1, 4).op("MatMul", g.constant([[1.0]] * 4), shape=(1, 1)))
+
+
 RULES: list[Rule] = [
     opset_not_loaded,
     input_type,
@@ -224,4 +243,5 @@ RULES: list[Rule] = [
     sequence_operator,
     custom_operator_shape,
     contradictory_shapes,
+    sparse_initializer,
 ]

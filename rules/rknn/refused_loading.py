@@ -52,6 +52,14 @@ def _input_types(subject: Subject) -> Iterator[Refusal]:
             yield Refusal("input-type", None, message, {"input": name, "dtype": dtype})
 
 
+def _sparse(subject: Subject) -> Iterator[Refusal]:
+    read = {name for node in subject.graph.nodes for name in node.inputs if name}
+    for name in sorted(read):
+        if subject.graph.tensor(name).sparse:
+            message = f"ValueError: Can not find tensor value info for '{name}'!"
+            yield Refusal("sparse-initializer", None, message, {"tensor": name})
+
+
 def _operators(subject: Subject) -> Iterator[Refusal]:
     """Operators that nobody knows."""
     graph = subject.graph
@@ -161,6 +169,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Refusal]], ...] = (
     _opset,
     _input_shapes,
     _input_types,
+    _sparse,
     _operators,
     _kernels,
     _dropout_masks,

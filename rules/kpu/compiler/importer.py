@@ -84,6 +84,8 @@ class Importer:
             tensor = self.graph.tensor(name)
             if tensor.constant is None or not tensor.known:
                 raise CannotImport(name)
+            if tensor.sparse:  # looked for among the dense ones, then among what flows
+                self.need_value_info(name)
             if self.dialect.constant_types and tensor.dtype not in self.dialect.constant_types:
                 kind = ONNX_NAMES.get(tensor.dtype, tensor.dtype.upper())
                 self.refuse("element-type", f'RuntimeError: Data type "{kind}" not supported', dtype=tensor.dtype)
@@ -147,7 +149,8 @@ class Importer:
 
     def need_value_info(self, output: str) -> None:
         """The importer looks the shape of some operators' outputs up in the file."""
-        if not self.graph.tensor(output).listed:
+        tensor = self.graph.tensor(output)
+        if not tensor.listed or tensor.sparse:
             message = f"RuntimeError: Can't find value info for {output} to parse its shape"
             self.refuse("missing-value-info", message, tensor=output)
 
