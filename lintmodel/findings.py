@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .ir import Graph
 
 
 class Level(IntEnum):
@@ -81,3 +84,10 @@ class Found:
     details: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
     nodes: Sequence[str] = ()
+
+
+def offering(found: Found, graph: Graph, fix: Fix | None, **details: object) -> Found:
+    """The finding with a fix of the network, and what its rewrite has to know. Only ONNX files are offered one."""
+    if fix is None or graph.format != "onnx":
+        return found
+    return replace(found, fix=fix, details={**found.details, **details})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lintmodel.findings import Fix, Found, Level
+from lintmodel.findings import Fix, Found, Level, offering
 from lintmodel.planning import Plan, Step
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
 from .engines import engines
-from .rewrites import Place, for_groups, for_pool, for_scale, offering
+from .rewrites import Place, for_groups, for_pool, for_scale
 from .wording import broken, size
 
 

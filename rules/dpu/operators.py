@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lintmodel.findings import Fix, Found, Level
+from lintmodel.findings import Fix, Found, Level, offering
 from lintmodel.ir import GraphBuilder
 from lintmodel.planning import Plan, Step
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
 from .engines import ACTIVATIONS, activations_behind, engines
-from .rewrites import PLAIN, RELU, UNLIMITED, Place, for_hard, for_operator, for_resize, offering
+from .rewrites import PLAIN, RELU, UNLIMITED, Place, for_hard, for_operator, for_resize
 from .wording import begins, broken, counted, node_of, reasons
 
 

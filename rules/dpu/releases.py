@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lintmodel.findings import Found, Level
+from lintmodel.findings import Found, Level, offering
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, rule
 from lintmodel.target import Target
 
 from .engines import engines
 from .network import fixed
-from .rewrites import for_normalisation, for_preprocessing, offering
+from .rewrites import for_normalisation, for_preprocessing
 from .wording import counted
 
 

@@ -4,9 +4,9 @@ take either is not offered."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from lintmodel.findings import Fix, Found
+from lintmodel.findings import Fix
 from lintmodel.ir import BatchNormalization, Conv, Graph, Node, Pool, Resize, Slice
 from lintmodel.planning import Plan, Step
 
@@ -38,13 +38,6 @@ class Place:
     def node(self) -> Node:
         """The last of its own nodes."""
         return self.graph.node(self.step.nodes[-1])
-
-
-def offering(found: Found, graph: Graph, fix: Fix | None, **details: object) -> Found:
-    """The finding with a fix, and what the rewrite has to know."""
-    if fix is None or graph.format != "onnx":
-        return found
-    return replace(found, fix=fix, details={**found.details, **details})
 
 
 def for_operator(place: Place, op: str) -> Fix | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lintmodel.findings import Fix, Found, Level
+from lintmodel.findings import Fix, Found, Level, offering
 from lintmodel.ir import Graph, GraphBuilder
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
 from .head import cut_at, head, without_head
-from .rewrites import FOCUS, MISH, of_bound, offering
+from .rewrites import FOCUS, MISH, of_bound
 from .spellings import bounded_by_constant, focuses, joined_scores, pyramids, unaligned_members
 
 CUT = Fix("cut-head", "unsafe", "end the network at the maps; the application decodes them")

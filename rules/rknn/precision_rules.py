@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lintmodel.findings import Fix, Found, Level
+from lintmodel.findings import Fix, Found, Level, offering
 from lintmodel.ir import GraphBuilder
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
-from .rewrites import offering
 from .wording import refused
 
 

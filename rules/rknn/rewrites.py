@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
-from lintmodel.findings import Fix, Found
+from lintmodel.findings import Fix, Found, offering
 from lintmodel.ir import Conv, Graph, Node, Pad, Pool, Reduce, Resize, Slice
 
 from .spellings import bounded_by_constant, focuses
@@ -18,13 +17,6 @@ STRIDED_POOL = Fix("slice-to-max-pool", "safe", "a 1x1 maximum pool with the str
 PICKED = Fix("split-to-convs", "safe", "a 1x1 convolution that picks the channels out")
 LINEAR = Fix("resize-linear", "unsafe", "linear in place of cubic")
 CROP = Fix("negative-pad-to-slice", "safe", "Slice")
-
-
-def offering(found: Found, graph: Graph, fix: Fix | None, **details: object) -> Found:
-    """The finding with a fix, and what the rewrite has to know."""
-    if fix is None or graph.format != "onnx":
-        return found
-    return replace(found, fix=fix, details={**found.details, **details})
 
 
 def off_the_cpu(found: Found, graph: Graph) -> Found:

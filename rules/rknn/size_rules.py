@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lintmodel.findings import Fix, Found, Level
+from lintmodel.findings import Fix, Found, Level, offering
 from lintmodel.ir import Shape
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
-from .rewrites import offering, only_batch_open, strides_in_a_pool
+from .rewrites import only_batch_open, strides_in_a_pool
 from .wording import refused
 
 

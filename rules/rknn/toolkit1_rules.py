@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lintmodel.findings import Fix, Found, Level
+from lintmodel.findings import Fix, Found, Level, offering
 from lintmodel.ir import Graph
 from lintmodel.planning import Plan
 from lintmodel.registry import Model, Rule, rule
 from lintmodel.target import Target
 
-from .rewrites import offering, respelled
+from .rewrites import respelled
 from .toolkit1 import LIMIT, OPERATOR
 
 
