@@ -14,7 +14,8 @@ from typing import Any
 
 from ..errors import UsageError
 from ..ir.document import Document, Fact
-from .yaml_text import YamlReader, text_of
+from .text import text_of
+from .yaml_text import MOST_BYTES, YamlReader
 
 INPUT = "input"
 """The name of the only input."""
@@ -32,7 +33,7 @@ def read_ai8x(
     """
     name = os.fspath(path)
     shape = _input_shape(name, input_shapes or {})
-    text = text_of(path)
+    text = text_of(path, "YAML", MOST_BYTES)
     reader = YamlReader(name, _WHAT, _KEYS)
     values = reader.read(text)
     weights = None

@@ -12,10 +12,10 @@ import re
 from bisect import bisect_right
 from dataclasses import replace
 from json.decoder import JSONDecodeError
-from pathlib import Path
 
 from ..errors import UnreadableModel
 from ..ir.document import Document, line_starts
+from .text import text_of
 
 KIND = "json"
 """Of a document that no pack has recognised yet."""
@@ -27,19 +27,8 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 def read_json(path: str | os.PathLike[str]) -> Document:
     """The document of a JSON text, of the kind ``json``. Raises UnreadableModel for text that is no JSON mapping."""
-    name = os.fspath(path)
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise UnreadableModel(name, f"cannot be opened: {error.strerror or error}") from None
-    if len(content) > MOST_BYTES:
-        raise UnreadableModel(name, f"is a JSON document of more than {MOST_BYTES >> 20} MiB; give the .onnx model")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableModel(name, "is not UTF-8 text; save the JSON as UTF-8", error.start) from None
-    return _document(Document(name, KIND, {}, syntax="json"), text)
+    text = text_of(path, "JSON", MOST_BYTES, "; give the .onnx model")
+    return _document(Document(os.fspath(path), KIND, {}, syntax="json"), text)
 
 
 def reread_json(document: Document, text: str) -> Document:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import UnreadableModel
 from ..ir.document import Document
+from .text import text_of
 
 KIND = "yaml"
 """Of a document that no pack has recognised yet."""
@@ -28,28 +28,12 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 def read_yaml(path: str | os.PathLike[str]) -> Document:
     """The document of a YAML text, of the kind ``yaml``. Raises UnreadableModel for text that is no YAML mapping."""
-    return _document(Document(os.fspath(path), KIND, {}, syntax="yaml"), text_of(path))
+    return _document(Document(os.fspath(path), KIND, {}, syntax="yaml"), text_of(path, "YAML", MOST_BYTES))
 
 
 def reread_yaml(document: Document, text: str) -> Document:
     """The document with another text, of the kind it was."""
     return _document(document, text)
-
-
-def text_of(path: str | os.PathLike[str]) -> str:
-    """The text of a file. Raises UnreadableModel for one that cannot be opened, is no UTF-8 or has no end."""
-    name = os.fspath(path)
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise UnreadableModel(name, f"cannot be opened: {error.strerror or error}") from None
-    if len(content) > MOST_BYTES:
-        raise UnreadableModel(name, f"is a YAML document of more than {MOST_BYTES >> 20} MiB")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableModel(name, "is not UTF-8 text; save the YAML as UTF-8", error.start) from None
 
 
 def _document(document: Document, text: str) -> Document:
