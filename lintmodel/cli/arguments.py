@@ -59,6 +59,15 @@ def add_color(group: Any) -> None:
     )
 
 
+def add_output(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
+    """The group of a command that prints in one of ``formats``, the first when none is chosen."""
+    group = parser.add_argument_group("Output")
+    words = f"{', '.join(formats)} [default: {formats[0]}]"
+    group.add_argument("--format", choices=formats, default=formats[0], help=words)
+    group.add_argument("-o", "--output-file", metavar="FILE", help="Write to a file, whole or not at all")
+    add_color(group)
+
+
 def add_help(group: Any) -> None:
     group.add_argument("-h", "--help", action="help", help="Print help")
 

@@ -13,7 +13,7 @@ from ..errors import UsageError, did_you_mean
 from ..report import FORMATS, TEXTS
 from .arguments import Parser, add_color, add_help
 from .check_fix import Fixer, add_fix
-from .configured import add_configured, settings_here
+from .configured import add_configured, fails, settings_here
 from .given import add_given
 from .output import look, write, write_file
 from .selection import add_selection
@@ -183,15 +183,10 @@ def _print(
 def _exit_code(
     args: argparse.Namespace, settings: Settings, reports: Sequence[Report], failures: Sequence[Failure]
 ) -> int:
-    from ..findings import Level
-
-    fail_on = args.fail_on or settings.text("fail-on") or "error"
     if failures:
         return 2
-    if args.exit_zero or fail_on == "never":
-        return 0
-    threshold = Level[fail_on.upper()]
-    return int(any(finding.level >= threshold for report in reports for finding in report.findings))
+    findings = (finding for report in reports for finding in report.findings)
+    return int(not args.exit_zero and fails(args, settings, findings))
 
 
 def _show_settings(args: argparse.Namespace, here: Settings) -> int:

@@ -80,7 +80,7 @@ def _checked(args: argparse.Namespace, words: Sequence[str], fix: Fix | None) ->
         asked = wanted(args, model)
         try:
             fixed = fix(model, asked) if fix is not None else None
-            reports = list(fixed) if fixed is not None else _reports(model, asked)
+            reports = list(fixed) if fixed is not None else reports_of(model, asked)
         except LintmodelError as error:
             told = error
             if model not in str(error):
@@ -98,7 +98,8 @@ def _checked(args: argparse.Namespace, words: Sequence[str], fix: Fix | None) ->
         _progress("")
 
 
-def _reports(model: str, asked: Wanted) -> list[Report]:
+def reports_of(model: str, asked: Wanted) -> list[Report]:
+    """The reports on one model, one per target, as the settings have them. Raises LintmodelError."""
     if model == STDIN:
         return _of_standard_input(asked)
 
@@ -120,7 +121,7 @@ def _of_standard_input(asked: Wanted) -> list[Report]:
         file.write(sys.stdin.buffer.read())
         file.flush()
         try:
-            return [_renamed(report, file.name) for report in _reports(file.name, asked)]
+            return [_renamed(report, file.name) for report in reports_of(file.name, asked)]
         except UnreadableModel as error:
             raise UnreadableModel(STDIN, error.reason, error.offset) from error
 

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import LintmodelError, UsageError
-from .arguments import Parser, add_color, add_help, words
-from .configured import add_configured, rule_options, settings_here, settings_of
-from .given import add_given, inputs_given, shapes_given, targets_given
-from .output import complain, look, write, write_file
-from .selection import add_selection, selection
+from .arguments import Parser, add_help, add_output, words
+from .configured import add_configured, settings_here, wanted
+from .given import add_given
+from .output import complain, look, put
+from .selection import add_selection
 
 FORMATS = ("text", "json", "markdown", "html")
 
@@ -21,36 +21,29 @@ def run_compare(argv: Sequence[str]) -> int:
     if not args.model:
         raise UsageError("no model given: name a file, as in lintmodel compare model.onnx")
     settings_here(args)
-    settings = settings_of(args, args.model)
     args.target = _names(args)
-    targets = targets_given(args, settings)
-    select, options = selection(args, settings), rule_options(settings)
-    shapes = {**settings.table("input-shapes"), **shapes_given(args)}
+    asked = wanted(args, args.model)
 
     from ..api import check_graph, read_model
     from ..comparing import standing
     from ..report.comparison import render
     from ..suppression import settle
 
-    checkpoint = args.checkpoint or settings.text("checkpoint")
-    graph = read_model(args.model, shapes, checkpoint, inputs_given(args, args.model))
+    graph = read_model(args.model, asked.shapes, asked.checkpoint, asked.inputs)
     found = []
-    for target in targets:
+    for target in asked.targets:
         try:
-            report = check_graph(graph, target, select=select, rule_options=options)
+            report = check_graph(graph, target, select=asked.select, rule_options=asked.rule_options)
         except LintmodelError as error:
             complain(LintmodelError(f"{args.model} for {target.name}: {error}"))
             continue
-        found.append(standing(settle(report, settings)))
+        found.append(standing(settle(report, asked.settings)))
     if not found:
         return 2
     found.sort(key=lambda each: each.rank)
     to_file = args.output_file not in (None, "-")
-    text = render(args.model, found, args.format, look(None if to_file else sys.stdout, color=args.color))
-    if to_file:
-        write_file(args.output_file, text)
-    else:
-        write(text)
+    how = look(None if to_file else sys.stdout, color=args.color)
+    put(args.output_file, render(args.model, found, args.format, how))
     return 0
 
 
@@ -82,10 +75,7 @@ def _parser() -> Parser:
     add_configured(group)
     add_help(group)
     add_selection(parser)
-    group = parser.add_argument_group("Output")
-    group.add_argument("--format", choices=FORMATS, default="text", help=f"{', '.join(FORMATS)} [default: text]")
-    group.add_argument("-o", "--output-file", metavar="FILE", help="Write to a file, whole or not at all")
-    add_color(group)
+    add_output(parser, FORMATS)
     return parser
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from .given import add_given, given_options, inputs_given, shapes_given, targets
 from .selection import Selection, selection
 
 if TYPE_CHECKING:
+    from ..findings import Finding
     from ..frontends.torch_module import InputSpec
     from ..target import Target
 
@@ -110,6 +111,14 @@ def rule_options(settings: Settings) -> dict[str, dict[str, Any]]:
 
     rules = ((find_rule(word), values) for word, values in settings.table("rules").items())
     return {rule.code: rule.with_settings(values) for rule, values in rules}
+
+
+def fails(args: argparse.Namespace, settings: Settings, findings: Iterable[Finding]) -> bool:
+    """A finding is of the level of ``--fail-on``, else of the settings, else an error, or worse."""
+    from ..findings import Level
+
+    fail_on = args.fail_on or settings.text("fail-on") or "error"
+    return fail_on != "never" and any(finding.level >= Level[fail_on.upper()] for finding in findings)
 
 
 def one_wanted(args: argparse.Namespace, command: str) -> Wanted:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..config.keys import FAIL_ON
-from ..errors import LintmodelError, UsageError
-from .arguments import Parser, add_color, add_help
-from .configured import add_configured, settings_here, wanted
+from ..errors import UsageError
+from .arguments import Parser, add_help, add_output
+from .configured import add_configured, fails, settings_here, wanted
 from .given import add_given
-from .output import write, write_file
+from .output import named, put
 from .selection import add_selection
 
 FORMATS = ("text", "json", "markdown")
@@ -21,39 +21,18 @@ def run_diff(argv: Sequence[str]) -> int:
         raise UsageError("diff takes two models, as in lintmodel diff old.onnx new.onnx --target TARGET")
     here = settings_here(args)
 
-    from ..api import check_graph, read_model
     from ..comparing import difference
-    from ..findings import Level
     from ..report.difference import render
-    from ..suppression import settle
+    from .checking import reports_of
 
     pair = []
     for model in (args.old, args.new):
-        asked = wanted(args, model)
-        try:
-            graph = read_model(model, asked.shapes, asked.checkpoint, asked.inputs)
-            pair.append(
-                [
-                    settle(check_graph(graph, t, select=asked.select, rule_options=asked.rule_options), asked.settings)
-                    for t in asked.targets
-                ]
-            )
-        except LintmodelError as error:
-            if model in str(error):
-                raise
-            raise LintmodelError(f"{model}: {error}") from error
+        with named(model):
+            pair.append(reports_of(model, wanted(args, model)))
     by_target = {report.target.name: report for report in pair[1]}
     found = [difference(old, by_target[old.target.name]) for old in pair[0] if old.target.name in by_target]
-    text = render(found, args.format)
-    if args.output_file in (None, "-"):
-        write(text)
-    else:
-        write_file(args.output_file, text)
-    fail_on = args.fail_on or here.text("fail-on") or "error"
-    if fail_on == "never":
-        return 0
-    threshold = Level[fail_on.upper()]
-    return int(any(finding.level >= threshold for each in found for finding in each.appeared))
+    put(args.output_file, render(found, args.format))
+    return int(fails(args, here, (finding for each in found for finding in each.appeared)))
 
 
 def _parser() -> Parser:
@@ -74,10 +53,7 @@ def _parser() -> Parser:
     add_configured(group)
     add_help(group)
     add_selection(parser)
-    group = parser.add_argument_group("Output")
-    group.add_argument("--format", choices=FORMATS, default="text", help=f"{', '.join(FORMATS)} [default: text]")
-    group.add_argument("-o", "--output-file", metavar="FILE", help="Write to a file, whole or not at all")
-    add_color(group)
+    add_output(parser, FORMATS)
     return parser
 
 

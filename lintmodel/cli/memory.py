@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ..errors import LintmodelError, UsageError, did_you_mean
+from ..errors import UsageError, did_you_mean
 from .arguments import Parser, add_color, add_help
 from .configured import add_one_model, one_wanted
-from .output import look, write, write_file
+from .output import look, named, put
 
 FORMATS = ("rich", "json", "csv")
 
@@ -26,21 +26,14 @@ def run_memory(argv: Sequence[str]) -> int:
     from ..api import check_graph, read_model
     from ..report import memory, memory_text
 
-    try:
+    with named(args.model):
         report = check_graph(read_model(args.model, asked.shapes, asked.checkpoint, asked.inputs), target)
-    except LintmodelError as error:
-        if args.model in str(error):
-            raise
-        raise LintmodelError(f"{args.model}: {error}") from error
     stream = sys.stdout if args.output_file in (None, "-") else None
     if args.format == "rich":
         text = memory_text.render_text(report, look(stream, color=args.color))
     else:
         text = memory.render_json(report) if args.format == "json" else memory.render_csv(report)
-    if stream is None:
-        write_file(args.output_file, text)
-    else:
-        write(text, stream)
+    put(args.output_file, text)
     return int(memory.overflows(report))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
@@ -34,6 +36,25 @@ def write(text: str, stream: TextIO | None = None) -> None:
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
+
+
+def put(path: str | None, text: str) -> None:
+    """Writes to the file of ``--output-file``, to standard output where none is named or it is ``-``."""
+    if path in (None, "-"):
+        write(text)
+    else:
+        write_file(str(path), text)
+
+
+@contextmanager
+def named(model: str) -> Iterator[None]:
+    """An error that comes out says which model it is about."""
+    try:
+        yield
+    except LintmodelError as error:
+        if model in str(error):
+            raise
+        raise LintmodelError(f"{model}: {error}") from error
 
 
 def write_file(path: str, text: str, newline: str | None = None) -> None:
