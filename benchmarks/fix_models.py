@@ -18,8 +18,7 @@ from typing import Any
 
 from lintmodel.api import check_graph
 from lintmodel.errors import LintmodelError
-from lintmodel.fix import fix_network
-from lintmodel.fix.network import read_proto, worse
+from lintmodel.fix.network import fix_network, read_proto, worse
 from lintmodel.fix.verify import NotVerified, delta
 from lintmodel.frontends.onnx import read_onnx_model
 from lintmodel.normalize import normalize

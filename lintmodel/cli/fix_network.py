@@ -13,14 +13,13 @@ from .outcome import Edit, Outcome, errors, reporter, unsafe_places
 from .output import write_bytes
 
 if TYPE_CHECKING:
-    from ..fix import Applied, FixedNetwork
+    from ..fix.network import Applied, FixedNetwork
     from .configured import Wanted
 
 
 def onnx_outcome(path: str, asked: Wanted, *, unsafe: bool, details: bool = False) -> Outcome:
     """Rewrites the network in memory. Raises LintmodelError."""
-    from ..fix import fix_network
-    from ..fix.network import read_proto
+    from ..fix.network import fix_network, read_proto
 
     found = fix_network(
         read_proto(path), path, asked.targets, unsafe=unsafe, input_shapes=asked.shapes, report=reporter(asked)

@@ -1,10 +1,5 @@
 """Repairs: what findings offer, made on the user's own file and proven.
 
-Networks are rewritten here (:func:`fix_network`), documents in :mod:`lintmodel.fixing`.
+Networks are rewritten by :func:`lintmodel.fix.network.fix_network`, documents in :mod:`lintmodel.fixing`. Nothing is
+imported here: ``check`` asks :mod:`lintmodel.fix.possible` and needs no more.
 """
-
-from __future__ import annotations
-
-from .network import Applied, FixedNetwork, Refused, fix_network
-
-__all__ = ["Applied", "FixedNetwork", "Refused", "fix_network"]

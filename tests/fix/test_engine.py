@@ -14,8 +14,9 @@ from nets import net, ops
 
 from lintmodel.api import Report, check_graph
 from lintmodel.findings import Finding, Fix, Level
-from lintmodel.fix import FixedNetwork, fix_network, rewrites
+from lintmodel.fix import rewrites
 from lintmodel.fix.change import Change, NewNode, Rewrite, rewrite
+from lintmodel.fix.network import FixedNetwork, fix_network
 from lintmodel.fix.verify import NotVerified, Runs, delta
 from lintmodel.ir import Graph
 from lintmodel.target import Target, load_target

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lintmodel.api import Report
-from lintmodel.fix import fix_network
+from lintmodel.fix.network import fix_network
 from lintmodel.target import load_target
 
 COMPILED = {

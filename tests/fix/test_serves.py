@@ -11,8 +11,7 @@ import pytest
 from nets import Make, ops
 
 from lintmodel.api import Report, check_graph
-from lintmodel.fix import fix_network
-from lintmodel.fix.network import VERDICTS
+from lintmodel.fix.network import VERDICTS, fix_network
 from lintmodel.fix.rewrites import all_rewrites
 from lintmodel.frontends.onnx import read_onnx_model
 from lintmodel.ir.views import macs
